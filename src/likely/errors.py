@@ -1,0 +1,38 @@
+"""Errors users meet. All are ValueErrors that say what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LikelyError(ValueError):
+    """Any input `likely` cannot accept."""
+
+
+class ModelError(LikelyError):
+    """A model is declared wrongly, or its functions do not compile or run."""
+
+
+class ParameterError(LikelyError):
+    """A parameter is missing, unknown, not finite, of the wrong shape, or outside its box."""
+
+
+class TrialsError(LikelyError):
+    """Trials are malformed: a column, a row and a value are named."""
+
+
+class FileFormatError(LikelyError):
+    """A file is not what it should be."""
+
+
+class OutsideBoxWarning(UserWarning):
+    """Some parameters lie outside the region a likelihood was trained on."""
+
+
+def unknown(kind: str, name: object, known: Iterable[object]) -> str:
+    """Say that `name` is not a known `kind`, what is, and which one may have been meant."""
+    names = [str(k) for k in known]
+    close = difflib.get_close_matches(str(name), names, n=1)
+    meant = f" Did you mean '{close[0]}'?" if close else ""
+    return f"unknown {kind} '{name}'.{meant} Known: {', '.join(names) or 'none'}."

@@ -1,0 +1,1 @@
+"""Compiled inner loops: random streams and first passages."""

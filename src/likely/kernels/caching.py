@@ -1,0 +1,116 @@
+"""Keep compiled model functions on disk, so that a second process starts at once.
+
+Numba's own cache finds functions by source file; those of a model are often lambdas, or built here.
+They are found by what they compute instead: byte code, constants and everything global they reach.
+"""
+
+from __future__ import annotations
+
+import dis
+import hashlib
+import types
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numba
+import numpy as np
+from numba.core.caching import CacheImpl, _CacheLocator
+from platformdirs import user_cache_path
+
+_KEYS: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
+
+
+class _NotCacheable(Exception):
+    """A function reaches something that has no stable identity."""
+
+
+class _ByContent(_CacheLocator):
+    """Finds a function in the user's cache folder by the key it was registered with."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return self._key
+
+    def get_disambiguator(self) -> str:
+        return self._key[:16]
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _ByContent | None:
+        key = _KEYS.get(py_func)
+        return None if key is None else cls(key)
+
+
+CacheImpl._locator_classes.append(_ByContent)
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled functions; it can be deleted at any time."""
+    return user_cache_path("likely") / "compiled"
+
+
+def cached(function: Callable[..., Any], identity: Sequence[Any], **options: Any) -> Any:
+    """Compile `function` with numba, on disk if its `identity` can be told across processes."""
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        _KEYS[function] = _key(identity)
+    except (_NotCacheable, OSError):
+        return numba.njit(**options)(function)
+    return numba.njit(cache=True, **options)(function)
+
+
+def _key(identity: Sequence[Any]) -> str:
+    digest = hashlib.sha256(f"{version('likely')} {_engine_source()}".encode())
+    for part in identity:
+        digest.update(_describe(part, set()).encode())
+    return digest.hexdigest()
+
+
+def _engine_source() -> str:
+    return "".join(p.read_text("utf8") for p in sorted(Path(__file__).parent.glob("*.py")))
+
+
+def _describe(value: Any, seen: set[int]) -> str:
+    """Describe a value so that equal descriptions mean equal behaviour."""
+    function = getattr(value, "py_func", value)
+    if isinstance(function, types.FunctionType):
+        return _describe_function(function, seen)
+    if isinstance(value, types.CodeType):
+        return _describe_code(value, seen)
+    if isinstance(value, types.ModuleType | types.BuiltinFunctionType | np.ufunc | type):
+        return f"{getattr(value, '__module__', '')}.{value.__name__}"
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, tuple | list | frozenset):
+        return "(" + ",".join(_describe(v, seen) for v in value) + ")"
+    if isinstance(value, str | int | float | complex | bool | bytes | None | np.generic):
+        return f"{type(value).__name__}:{value!r}"
+    raise _NotCacheable
+
+
+def _describe_function(function: types.FunctionType, seen: set[int]) -> str:
+    if id(function) in seen:
+        return "recursive"
+    seen.add(id(function))
+    reached = [cell.cell_contents for cell in function.__closure__ or ()]
+    for name in _global_names(function.__code__):
+        if name in function.__globals__:
+            reached.append(function.__globals__[name])
+    defaults = function.__defaults__ or ()
+    return _describe_code(function.__code__, seen) + _describe([*reached, *defaults], seen)
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    return sorted({i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"})
+
+
+def _describe_code(code: types.CodeType, seen: set[int]) -> str:
+    constants = _describe(code.co_consts, seen)
+    return f"{code.co_code.hex()}{code.co_names}{code.co_varnames}{constants}"

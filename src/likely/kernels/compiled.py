@@ -1,0 +1,168 @@
+"""Turn a model's plain Python functions into compiled first-passage samplers.
+
+A function's arguments are matched to parameters by name. The adapters below let the fixed inner
+loops call any such function with one array of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.errors import NumbaError
+
+from likely.errors import ModelError
+from likely.kernels.caching import cached
+from likely.kernels.diffusion import first_passages
+from likely.typing import FirstPassages, FloatArray
+
+BLOCK = 1024  # trajectories of a per-trial simulator that share one random generator
+
+_DIFFUSION = """
+def passages(rows, draws, first, seed, limit, times, choices):
+    first_passages(rows, draws, first, seed, limit, times, choices, drift, boundary, start)
+"""
+
+_TRIALS = """
+def trials(rng, rows, draws, first, times, choices):
+    for i in range(times.shape[0]):
+        row = rows[(first + i) // draws]
+        times[i], choices[i] = trial(rng, row)
+"""
+
+
+def row_adapter(function: Callable[..., Any], leading: Sequence[str], names: Sequence[str]) -> Any:
+    """Compile `function` behind the signature (*leading, row), arguments matched by name."""
+    arguments = ", ".join(
+        name if name in leading else f"row[{names.index(name)}]" for name in argument_names(function)
+    )
+    source = f"lambda {', '.join([*leading, 'row'])}: function({arguments})"
+    scope = {"__name__": __name__, "function": numba.njit(plain(function))}
+    adapter = eval(source, scope)  # noqa: S307
+    return numba.njit(adapter)
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the Python function beneath one that numba has already wrapped."""
+    return getattr(function, "py_func", function)
+
+
+def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a function's positional arguments."""
+    code = plain(function).__code__
+    return code.co_varnames[: code.co_argcount]
+
+
+def _build(source: str, name: str, functions: dict[str, Any], identity: Sequence[Any]) -> Any:
+    namespace = {"__name__": __name__, **functions}
+    exec(source, namespace)  # noqa: S102
+    return cached(namespace[name], identity, nogil=True, error_model="numpy")
+
+
+def compile_diffusion(
+    drift: Callable[..., Any],
+    boundary: Callable[..., Any],
+    start: Callable[..., Any],
+    names: Sequence[str],
+) -> FirstPassages:
+    """Compile the first passages of a diffusion; see `likely.model.Diffusion` for the functions."""
+    functions = {
+        "first_passages": first_passages,
+        "drift": row_adapter(drift, ("x", "s"), names),
+        "boundary": row_adapter(boundary, ("s",), names),
+        "start": row_adapter(start, (), names),
+    }
+    kernel = _build(
+        _DIFFUSION, "passages", functions, (_DIFFUSION, tuple(names), drift, boundary, start)
+    )
+
+    def passages(
+        rows: FloatArray, draws: int, first: int, seed: int, limit: float,
+        times: FloatArray, choices: FloatArray,
+    ) -> None:  # fmt: skip
+        kernel(rows, draws, first, np.uint64(seed), float(limit), times, choices)
+
+    _compile_now(passages, len(names))
+    return passages
+
+
+def compile_trials(simulate: Callable[..., Any], names: Sequence[str]) -> FirstPassages:
+    """Compile a per-trial function(rng, **parameters) -> (rt, choice)."""
+    functions = {"trial": row_adapter(simulate, ("rng",), names)}
+    kernel = _build(_TRIALS, "trials", functions, (_TRIALS, tuple(names), simulate))
+
+    def passages(
+        rows: FloatArray, draws: int, first: int, seed: int, limit: float,
+        times: FloatArray, choices: FloatArray,
+    ) -> None:  # fmt: skip
+        for begin in range(0, len(times), BLOCK):
+            block = slice(begin, begin + BLOCK)
+            rng = block_generator(seed, first + begin)
+            kernel(rng, rows, draws, first + begin, times[block], choices[block])
+        undecided(times, choices, limit)
+
+    return passages
+
+
+def vectorized_trials(simulate: Callable[..., Any], names: Sequence[str]) -> FirstPassages:
+    """Wrap a vectorised numpy function(rng, **parameters) -> (rt array, choice array)."""
+
+    def passages(
+        rows: FloatArray, draws: int, first: int, seed: int, limit: float,
+        times: FloatArray, choices: FloatArray,
+    ) -> None:  # fmt: skip
+        for begin in range(0, len(times), BLOCK):
+            block = slice(begin, min(begin + BLOCK, len(times)))
+            index = (first + np.arange(block.start, block.stop)) // draws
+            columns = {name: rows[index, i] for i, name in enumerate(names)}
+            result = simulate(block_generator(seed, first + begin), **columns)
+            _store(result, times[block], choices[block])
+        undecided(times, choices, limit)
+
+    return passages
+
+
+def block_generator(seed: int, first: int) -> np.random.Generator:
+    """Return the generator of the block of trajectories that begins at `first`."""
+    return np.random.Generator(np.random.SFC64([seed, first // BLOCK]))
+
+
+def undecided(times: FloatArray, choices: FloatArray, limit: float) -> None:
+    """Mark trajectories that have not decided by `limit` as (nan, nan)."""
+    late = ~(times < limit)
+    times[late] = np.nan
+    choices[late] = np.nan
+
+
+def _store(result: Any, times: FloatArray, choices: FloatArray) -> None:
+    try:
+        rt, choice = (np.asarray(part, dtype=np.float64) for part in result)
+    except (TypeError, ValueError) as error:
+        raise ModelError("a vectorised simulator returns two numeric arrays: rt, choice.") from error
+    if rt.shape != times.shape or choice.shape != times.shape:
+        raise ModelError(
+            f"the simulator was given parameters of shape {times.shape} and returned rt of shape "
+            f"{rt.shape} and choice of shape {choice.shape}; all must agree."
+        )
+    times[:] = rt
+    choices[:] = choice
+
+
+def _compile_now(passages: FirstPassages, columns: int) -> None:
+    """Compile on an empty run, so that a function numba cannot compile fails here."""
+    try:
+        passages(np.zeros((1, columns)), 1, 0, 0, 1.0, np.empty(0), np.empty(0))
+    except NumbaError as error:
+        raise ModelError(f"numba cannot compile the model's functions: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Return the telling line of numba's long message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [
+        line for line in lines
+        if not line.startswith(("Failed in", "During:", "File ", "- Resolution", "No implementation"))
+    ]  # fmt: skip
+    return (telling or lines or ["unknown reason"])[0]

@@ -1,0 +1,292 @@
+"""Models: a declaration together with a way to simulate it.
+
+To add a kind of model, subclass `Model` with a frozen dataclass and define `first_passages`.
+"""
+
+from __future__ import annotations
+
+import abc
+import copy
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from likely.declaration import Declaration, Parameter
+from likely.errors import ModelError, unknown
+from likely.kernels import compiled
+from likely.typing import Box, FirstPassages, FloatArray
+
+Limits = Mapping[str, Parameter | tuple[float, float]]
+
+_SUPPORT = {"z": (0.0, 1.0), "t": (0.0, math.inf)}  # names that Diffusion gives a meaning to
+
+
+class Model(abc.ABC):
+    """A simulator of (response time, choice) with declared parameters."""
+
+    declaration: Declaration
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.declaration.name
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters, in the order of the columns of every parameter array."""
+        return self.declaration.parameters
+
+    @property
+    def box(self) -> Box:
+        """Parameter name -> (lower, upper): the region likelihoods are trained on."""
+        return self.declaration.box
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The values a choice may take."""
+        return self.declaration.choices
+
+    def with_box(self, **limits: tuple[float, float]) -> Self:
+        """Return the same model with other limits for the named parameters.
+
+        Raises:
+            ParameterError: if a name is not one of the model's parameters.
+            ModelError: if a box is empty or leaves the parameter's support.
+        """
+        model = copy.copy(self)
+        _set_fields(model, declaration=self.declaration.with_box(**limits))
+        return model
+
+    @property
+    @abc.abstractmethod
+    def first_passages(self) -> FirstPassages:
+        """The model's compiled sampler of decision times and choices."""
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class Diffusion(Model):
+    """A one-dimensional diffusion between two symmetric boundaries, from plain functions.
+
+    The evidence x obeys dx = drift dt + dW with unit noise per square root of a second, starts at
+    x(0) and ends at the first passage of +boundary(s) (choice +1) or -boundary(s) (choice -1),
+    where s is the decision time in seconds. Functions are plain Python, compiled by numba; their
+    arguments are matched by name to x, s and the parameters, in any order.
+
+    A parameter called `t` that no function uses is the non-decision time, added to every decision
+    time. A parameter called `z` that no function uses is the relative starting point:
+    x(0) = (2 z - 1) boundary(0). Note that the boundaries are at plus and minus boundary(s): a
+    boundary of `a` means a separation of 2 a (HSSM and ssm-simulators count so; HDDM's a is 2 a).
+
+    Args:
+        name: what the model is called.
+        parameters: name -> (lower, upper) of the box, or a Parameter.
+        drift: function of x, s and parameters: drift of the evidence per second.
+        boundary: function of s and parameters: half the distance between the boundaries;
+            positive at s = 0, continuous.
+        start: function of parameters: relative starting point in (-1, 1); by default 2 z - 1, or 0
+            without a z.
+
+    Raises:
+        ModelError: if an argument matches no parameter, a parameter is not used, a function fails
+            or the boundary is not positive at the centre of the box.
+    """
+
+    declaration: Declaration
+    drift: Callable[..., Any]
+    boundary: Callable[..., Any]
+    start: Callable[..., Any]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        parameters: Limits,
+        drift: Callable[..., Any],
+        boundary: Callable[..., Any],
+        start: Callable[..., Any] | None = None,
+    ) -> None:
+        if start is None:
+            start = _start_at_z if "z" in parameters else _start_midway
+        used = {*_arguments(drift), *_arguments(boundary), *_arguments(start)}
+        non_decision = "t" if "t" in parameters and "t" not in used else None
+        given = tuple(_parameter(n, p) for n, p in parameters.items())
+        declaration = Declaration(name, given, (-1, 1), non_decision)
+        for function, extra in ((drift, {"x", "s"}), (boundary, {"s"}), (start, set())):
+            _require_known(function, set(declaration.names) | extra, name)
+        _require_used(set(declaration.names) - used - {non_decision}, name)
+        _set_fields(self, declaration=declaration, drift=drift, boundary=boundary, start=start)
+        self._try_functions()
+
+    def _try_functions(self) -> None:
+        centre = {p.name: 0.5 * (p.lower + min(p.upper, p.lower + 1.0)) for p in self.parameters}
+        for p in self.parameters:
+            if math.isfinite(p.upper):
+                centre[p.name] = 0.5 * (p.lower + p.upper)
+        width = _call(self.boundary, {**centre, "s": 0.0})
+        start = _call(self.start, centre)
+        _call(self.drift, {**centre, "x": 0.0, "s": 0.0})
+        where = ", ".join(f"{n}={v:g}" for n, v in centre.items())
+        if not width > 0:
+            raise ModelError(f"model '{self.name}': boundary(s=0) is {width:g} at {where}; it must be > 0.")
+        if not -1 < start < 1:
+            raise ModelError(f"model '{self.name}': start is {start:g} at {where}; it must be in (-1, 1).")
+
+    @functools.cached_property
+    def first_passages(self) -> FirstPassages:
+        """The compiled sampler; compiled when first asked for, and kept on disk."""
+        names = self.declaration.names
+        return compiled.compile_diffusion(self.drift, self.boundary, self.start, names)
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class Simulator(Model):
+    """Any simulator of (response time, choice).
+
+    Args:
+        name: what the model is called.
+        parameters: name -> (lower, upper) of the box, or a Parameter.
+        choices: the values a choice may take, ascending.
+        simulate: function(rng, **parameters) -> (rt, choice), one trial a call, in Python that
+            numba can compile; rng is a numpy Generator. A trial that never ends returns rt = nan
+            or inf. With `vectorized`, a numpy function of arrays that returns two arrays.
+        vectorized: whether `simulate` takes and returns arrays (n,), one value a trial.
+        non_decision: name of a parameter that `simulate` does nothing with but add it to rt. It is
+            then a pure shift, which makes the likelihood's support exact.
+
+    Raises:
+        ModelError: if arguments and parameters do not match, numba cannot compile the function, it
+            returns times that are not positive or choices not declared, or the non-decision
+            parameter is not a pure shift.
+    """
+
+    declaration: Declaration
+    simulate: Callable[..., Any]
+    vectorized: bool
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        parameters: Limits,
+        choices: tuple[int, ...],
+        simulate: Callable[..., Any],
+        vectorized: bool = False,
+        non_decision: str | None = None,
+    ) -> None:
+        given = tuple(_parameter(n, p) for n, p in parameters.items())
+        declaration = Declaration(name, given, tuple(choices), non_decision)
+        arguments = set(_arguments(simulate))
+        if not vectorized or arguments - {"rng"}:
+            _require_known(simulate, set(declaration.names) | {"rng"}, name)
+            _require_used(set(declaration.names) - arguments, name)
+        _set_fields(self, declaration=declaration, simulate=simulate, vectorized=vectorized)
+
+    @functools.cached_property
+    def first_passages(self) -> FirstPassages:
+        """The sampler; compiled, and tried once, when first asked for."""
+        wrap = compiled.vectorized_trials if self.vectorized else compiled.compile_trials
+        raw = wrap(self.simulate, self.declaration.names)
+        self._try(raw)
+        return raw
+
+    def _try(self, raw: FirstPassages) -> None:
+        """Run one trial at 64 points of the box and check what comes back."""
+        lower = np.array([p.lower for p in self.parameters])
+        upper = np.array([min(p.upper, p.lower + 1.0) if math.isinf(p.upper) else p.upper for p in self.parameters])
+        rows = lower + (upper - lower) * np.random.default_rng(0).random((64, len(lower)))
+        column = self.declaration.non_decision_column
+        if column is not None:
+            rows[:, column] = 0.0
+        times, choices = self._run(raw, rows)
+        require_passages(self.declaration, times, choices)
+        if column is not None:
+            rows[:, column] = 0.25
+            later, same = self._run(raw, rows)
+            if not (np.allclose(later - 0.25, times, equal_nan=True) and np.array_equal(same, choices, True)):
+                raise ModelError(
+                    f"model '{self.name}': '{self.declaration.non_decision}' is declared as the "
+                    "non-decision time but does more, or less, than being added to rt."
+                )
+
+    def _run(self, raw: FirstPassages, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        times, choices = np.empty(len(rows)), np.empty(len(rows))
+        try:
+            raw(rows, 1, 0, 0, math.inf, times, choices)
+        except ModelError:
+            raise
+        except Exception as error:
+            advice = "" if self.vectorized else " Numpy code on arrays needs vectorized=True."
+            raise ModelError(
+                f"model '{self.name}': the simulator failed: {compiled.reason(error)}{advice}"
+            ) from error
+        return times, choices
+
+
+def require_passages(declaration: Declaration, times: FloatArray, choices: FloatArray) -> None:
+    """Raise ModelError if simulated times are not positive or choices not declared."""
+    decided = np.isfinite(times)
+    if (times[decided] <= 0).any():
+        raise ModelError(
+            f"model '{declaration.name}': the simulator returned rt = {times[decided].min():g}; "
+            "response times are positive seconds."
+        )
+    strange = set(np.unique(choices[decided])) - {float(c) for c in declaration.choices}
+    if strange:
+        raise ModelError(
+            f"model '{declaration.name}': the simulator returned choice {min(strange):g}, which is "
+            f"not one of {declaration.choices}."
+        )
+
+
+def _start_at_z(z: float) -> float:
+    return 2.0 * z - 1.0
+
+
+def _start_midway() -> float:
+    return 0.0
+
+
+def _parameter(name: str, given: Parameter | tuple[float, float]) -> Parameter:
+    if isinstance(given, Parameter):
+        return given
+    try:
+        lower, upper = (float(x) for x in given)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"parameter '{name}': {given!r} is not a pair (lower, upper).") from error
+    return Parameter(name, lower, upper, _SUPPORT.get(name, (-math.inf, math.inf)))
+
+
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    try:
+        return compiled.argument_names(function)
+    except AttributeError as error:
+        raise ModelError(f"{function!r} is not a plain Python function.") from error
+
+
+def _require_known(function: Callable[..., Any], known: set[str], model: str) -> None:
+    for argument in _arguments(function):
+        if argument not in known:
+            message = unknown("argument", argument, sorted(known))
+            raise ModelError(f"model '{model}', function '{function.__name__}': {message}")
+
+
+def _require_used(idle: set[str], model: str) -> None:
+    if idle:
+        raise ModelError(f"model '{model}': no function uses parameter '{min(idle)}'.")
+
+
+def _call(function: Callable[..., Any], values: Mapping[str, float]) -> float:
+    function = compiled.plain(function)
+    try:
+        return float(function(**{n: values[n] for n in _arguments(function)}))
+    except Exception as error:
+        raise ModelError(f"function '{function.__name__}' failed: {error}") from error
+
+
+def _set_fields(record: Model, **fields: Any) -> None:
+    for name, value in fields.items():
+        object.__setattr__(record, name, value)

@@ -1,0 +1,55 @@
+"""The zoo: models the field uses, by name.
+
+To add a model, declare it in the file of its family and add it to `models` below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from likely.errors import ModelError, unknown
+from likely.model import Model
+from likely.models.collapsing import angle
+from likely.models.diffusion import ddm
+
+
+class Zoo(Mapping[str, Model]):
+    """Read-only mapping of names to models, which knows what a misspelt name may have meant."""
+
+    def __init__(self, *members: Model) -> None:
+        self._members = {m.name: m for m in members}
+
+    def __getitem__(self, name: str) -> Model:
+        """Return the model called `name`; raise ModelError if there is none."""
+        try:
+            return self._members[name]
+        except KeyError:
+            raise ModelError(unknown("model", name, self._members)) from None
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a model of this name."""
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        """Return the number of models."""
+        return len(self._members)
+
+    def __repr__(self) -> str:
+        """Show the names."""
+        return f"Zoo({', '.join(self._members)})"
+
+
+models = Zoo(ddm, angle)
+
+
+def resolve(model: Model | str) -> Model:
+    """Return the model itself, or the one of the zoo that has this name."""
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str):
+        return models[model]
+    raise ModelError(f"{model!r} is neither a model nor the name of one.")

@@ -1,0 +1,26 @@
+"""Drift diffusion with boundaries that collapse over time."""
+
+from __future__ import annotations
+
+import math
+
+from likely.declaration import Parameter
+from likely.model import Diffusion
+from likely.models.diffusion import BOUNDARY, DRIFT, NON_DECISION, START, constant_drift
+
+ANGLE = Parameter(
+    "theta", -0.1, 1.4, (-0.5 * math.pi, 0.5 * math.pi), unit="rad", description="angle of collapse"
+)
+
+
+def linear_boundary(s: float, a: float, theta: float) -> float:
+    """Boundary that falls on a straight line at `theta` radians to the time axis."""
+    return a - s * math.tan(theta)
+
+
+angle = Diffusion(
+    "angle",
+    parameters={"v": DRIFT, "a": BOUNDARY, "z": START, "t": NON_DECISION, "theta": ANGLE},
+    drift=constant_drift,
+    boundary=linear_boundary,
+)
