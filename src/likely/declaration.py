@@ -6,12 +6,14 @@ stored in likelihood files. It is the only home of parameter names, boxes and ch
 
 from __future__ import annotations
 
+import keyword
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from likely.errors import ModelError, ParameterError, unknown
 from likely.typing import Box, FloatArray, Theta
@@ -22,7 +24,7 @@ class Parameter:
     """One parameter of a model.
 
     Args:
-        name: a Python identifier.
+        name: a Python identifier, not a keyword.
         lower: lower end of the box, the region likelihoods are trained on; finite.
         upper: upper end of the box; may be infinite only for a non-decision time.
         support: open interval outside of which the model is meaningless (the density is 0 there).
@@ -42,7 +44,7 @@ class Parameter:
 
     def __post_init__(self) -> None:
         """Refuse names and boxes that cannot work."""
-        if not self.name.isidentifier():
+        if not self.name.isidentifier() or keyword.iskeyword(self.name):
             raise ModelError(f"parameter name {self.name!r} is not a Python identifier.")
         if not (math.isfinite(self.lower) and self.lower < self.upper):
             raise ModelError(
@@ -73,8 +75,9 @@ class Declaration:
         non_decision: name of the parameter that only delays the response time, if there is one.
 
     Raises:
-        ModelError: if names repeat, choices are fewer than one or not ascending, or a parameter
-            other than the non-decision time has an infinite box.
+        ModelError: if there are no parameters or their names repeat, choices are not whole numbers,
+            fewer than one or not ascending, or a parameter other than the non-decision time has an
+            infinite box.
     """
 
     name: str
@@ -84,6 +87,8 @@ class Declaration:
 
     def __post_init__(self) -> None:
         """Refuse declarations that cannot work."""
+        if not self.parameters:
+            raise ModelError(f"model '{self.name}': it has no parameters.")
         repeated = {n for n in self.names if self.names.count(n) > 1}
         if repeated:
             raise ModelError(f"model '{self.name}': parameters {sorted(repeated)} appear twice.")
@@ -93,8 +98,7 @@ class Declaration:
                 f"model '{self.name}': '{min(reserved)}' cannot name a parameter; it means "
                 "something else in calls."
             )
-        if not self.choices or list(self.choices) != sorted(set(self.choices)):
-            raise ModelError(f"model '{self.name}': choices {self.choices} must be ascending.")
+        self._require_choices()
         if self.non_decision is not None and self.non_decision not in self.names:
             raise ModelError(unknown("non-decision parameter", self.non_decision, self.names))
         for p in self.parameters:
@@ -102,6 +106,13 @@ class Declaration:
                 raise ModelError(
                     f"parameter '{p.name}': only a non-decision time may have an infinite box."
                 )
+
+    def _require_choices(self) -> None:
+        whole = all(isinstance(c, int | np.integer) for c in self.choices)
+        if not self.choices or not whole or list(self.choices) != sorted(set(self.choices)):
+            raise ModelError(
+                f"model '{self.name}': choices {self.choices} must be ascending whole numbers."
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,22 +136,23 @@ class Declaration:
 
     def with_box(self, **limits: tuple[float, float]) -> Declaration:
         """Return the same declaration with other limits for the named parameters."""
-        for name in limits:
-            if name not in self.names:
-                raise ParameterError(f"model '{self.name}': {unknown('parameter', name, self.names)}")
+        self._require_known(limits)
+        boxes = {name: pair_of_limits(name, limit) for name, limit in limits.items()}
         parameters = tuple(
-            replace(p, lower=float(limits[p.name][0]), upper=float(limits[p.name][1]))
-            if p.name in limits
-            else p
+            replace(p, lower=boxes[p.name][0], upper=boxes[p.name][1]) if p.name in boxes else p
             for p in self.parameters
         )
         return replace(self, parameters=parameters)
 
-    def require_names(self, given: Mapping[str, Any]) -> None:
-        """Raise ParameterError unless exactly the model's parameters are given."""
+    def _require_known(self, given: Mapping[str, Any]) -> None:
         for name in given:
             if name not in self.names:
-                raise ParameterError(f"model '{self.name}': {unknown('parameter', name, self.names)}")
+                message = unknown("parameter", name, self.names)
+                raise ParameterError(f"model '{self.name}': {message}")
+
+    def require_names(self, given: Mapping[str, Any]) -> None:
+        """Raise ParameterError unless exactly the model's parameters are given."""
+        self._require_known(given)
         missing = [n for n in self.names if n not in given]
         if missing:
             raise ParameterError(
@@ -152,41 +164,43 @@ class Declaration:
         """Return parameters as a finite array (rows, parameters).
 
         Args:
-            theta: name -> scalar or (n,) array, broadcast against each other; or an array (n, p)
-                or (p,) in the model's order.
+            theta: name -> scalar or (n,) array, broadcast against each other (a mapping, a data
+                frame, or a series indexed by name); or an array (n, p) or (p,) in the model's
+                order.
 
         Raises:
             ParameterError: names unknown or missing, shapes that do not fit, values not finite.
         """
-        if isinstance(theta, Mapping):
-            self.require_names(theta)
-            rows = self._broadcast(theta)
+        named = _by_name(theta)
+        if named is not None:
+            self.require_names(named)
+            rows = self._broadcast(named)
         else:
-            rows = np.atleast_2d(np.asarray(theta, dtype=np.float64))
+            given = _floats(f"model '{self.name}': theta", theta)
+            rows = np.atleast_2d(given)
             if rows.ndim != 2 or rows.shape[1] != len(self.names):
                 raise ParameterError(
-                    f"model '{self.name}': parameters of shape {np.shape(theta)} do not fit; "
+                    f"model '{self.name}': parameters of shape {given.shape} do not fit; "
                     f"expected (n, {len(self.names)}) in the order {', '.join(self.names)}."
                 )
         self._require_finite(rows)
-        return np.ascontiguousarray(rows)
+        return np.array(rows, order="C")
 
     def _broadcast(self, theta: Mapping[str, Any]) -> FloatArray:
         columns = []
         for name in self.names:
-            try:
-                column = np.asarray(theta[name], dtype=np.float64)
-            except (TypeError, ValueError) as error:
-                raise ParameterError(f"parameter '{name}': {theta[name]!r} is not a number.") from error
+            column = _floats(f"parameter '{name}'", theta[name])
             if column.ndim > 1:
                 raise ParameterError(
-                    f"parameter '{name}' has shape {column.shape}; give a scalar or one value a row."
+                    f"parameter '{name}' has shape {column.shape}; "
+                    "give a scalar or one value a row."
                 )
             columns.append(np.atleast_1d(column))
         try:
             return np.stack(np.broadcast_arrays(*columns), axis=1)
         except ValueError as error:
-            lengths = ", ".join(f"{n}: {len(c)}" for n, c in zip(self.names, columns, strict=True))
+            named = zip(self.names, columns, strict=True)
+            lengths = ", ".join(f"{name}: {len(column)}" for name, column in named)
             raise ParameterError(f"parameters differ in length ({lengths}).") from error
 
     def _require_finite(self, rows: FloatArray) -> None:
@@ -215,6 +229,47 @@ class Declaration:
                 f"[{p.lower:g}, {p.upper:g}] of model '{self.name}'. Widen it with "
                 f"model.with_box({p.name}=(..., ...)) if you mean it."
             )
+
+
+def pair_of_limits(name: str, given: Any) -> tuple[float, float]:
+    """Return (lower, upper) of a parameter's box; raise ModelError if they are no such pair."""
+    try:
+        lower, upper = (float(limit) for limit in given)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"parameter '{name}': {given!r} is not a pair (lower, upper).") from error
+    return lower, upper
+
+
+def _by_name(theta: Any) -> Mapping[str, Any] | None:
+    """Return parameters given by name as a mapping, or None for an array in the model's order."""
+    if isinstance(theta, Mapping):
+        return theta
+    if isinstance(theta, pd.DataFrame) and all(isinstance(c, str) for c in theta.columns):
+        return {name: theta[name] for name in theta.columns}
+    if isinstance(theta, pd.Series) and all(isinstance(label, str) for label in theta.index):
+        return {str(label): value for label, value in theta.items()}
+    return None
+
+
+def _floats(what: str, values: Any) -> FloatArray:
+    """Return values as float64; raise ParameterError naming the first that is not a number."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        try:
+            flat = np.asarray(values, dtype=object).ravel()
+        except ValueError:
+            flat = np.empty(0, dtype=object)
+        bad = next((v for v in flat if not _is_number(v)), values)
+        raise ParameterError(f"{what} holds {bad!r}, which is not a number.") from error
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 _RESERVED = {"x", "s", "rng", "observed", "dims", "shape", "size", "name", "initval", "total_size"}

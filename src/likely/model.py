@@ -8,20 +8,23 @@ from __future__ import annotations
 import abc
 import copy
 import functools
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numba.core.errors import NumbaError
 
-from likely.declaration import Declaration, Parameter
+from likely.declaration import Declaration, Parameter, pair_of_limits
 from likely.errors import ModelError, unknown
 from likely.kernels import compiled
 from likely.typing import Box, FirstPassages, FloatArray
 
 Limits = Mapping[str, Parameter | tuple[float, float]]
 
+_CORNERS = 1024  # corners of the box, at most, where a Diffusion is tried
 _SUPPORT = {"z": (0.0, 1.0), "t": (0.0, math.inf)}  # names that Diffusion gives a meaning to
 
 
@@ -91,8 +94,9 @@ class Diffusion(Model):
             without a z.
 
     Raises:
-        ModelError: if an argument matches no parameter, a parameter is not used, a function fails
-            or the boundary is not positive at the centre of the box.
+        ModelError: if an argument matches no parameter, a parameter is not used, a function fails,
+            or the evidence does not start between positive boundaries at the centre of the box and
+            at its corners.
     """
 
     declaration: Declaration
@@ -109,31 +113,39 @@ class Diffusion(Model):
         boundary: Callable[..., Any],
         start: Callable[..., Any] | None = None,
     ) -> None:
+        given = _parameters(parameters)
+        used = {*_arguments(drift), *_arguments(boundary)}
         if start is None:
-            start = _start_at_z if "z" in parameters else _start_midway
-        used = {*_arguments(drift), *_arguments(boundary), *_arguments(start)}
+            start = _start_at_z if "z" in parameters and "z" not in used else _start_midway
+        used.update(_arguments(start))
         non_decision = "t" if "t" in parameters and "t" not in used else None
-        given = tuple(_parameter(n, p) for n, p in parameters.items())
         declaration = Declaration(name, given, (-1, 1), non_decision)
         for function, extra in ((drift, {"x", "s"}), (boundary, {"s"}), (start, set())):
+            _require_plain(function, name)
             _require_known(function, set(declaration.names) | extra, name)
         _require_used(set(declaration.names) - used - {non_decision}, name)
         _set_fields(self, declaration=declaration, drift=drift, boundary=boundary, start=start)
         self._try_functions()
 
     def _try_functions(self) -> None:
-        centre = {p.name: 0.5 * (p.lower + min(p.upper, p.lower + 1.0)) for p in self.parameters}
-        for p in self.parameters:
-            if math.isfinite(p.upper):
-                centre[p.name] = 0.5 * (p.lower + p.upper)
-        width = _call(self.boundary, {**centre, "s": 0.0})
-        start = _call(self.start, centre)
+        centre, *corners = _trial_points(self.parameters)
         _call(self.drift, {**centre, "x": 0.0, "s": 0.0})
-        where = ", ".join(f"{n}={v:g}" for n, v in centre.items())
+        for point in (centre, *corners):
+            self._require_room(point)
+
+    def _require_room(self, point: Mapping[str, float]) -> None:
+        """Raise ModelError unless the evidence starts between the boundaries."""
+        width = _call(self.boundary, {**point, "s": 0.0})
+        start = _call(self.start, point)
+        where = ", ".join(f"{name}={value:g}" for name, value in point.items())
         if not width > 0:
-            raise ModelError(f"model '{self.name}': boundary(s=0) is {width:g} at {where}; it must be > 0.")
+            raise ModelError(
+                f"model '{self.name}': boundary(s=0) is {width:g} at {where}; it must be > 0."
+            )
         if not -1 < start < 1:
-            raise ModelError(f"model '{self.name}': start is {start:g} at {where}; it must be in (-1, 1).")
+            raise ModelError(
+                f"model '{self.name}': start is {start:g} at {where}; it must be in (-1, 1)."
+            )
 
     @functools.cached_property
     def first_passages(self) -> FirstPassages:
@@ -158,9 +170,10 @@ class Simulator(Model):
             then a pure shift, which makes the likelihood's support exact.
 
     Raises:
-        ModelError: if arguments and parameters do not match, numba cannot compile the function, it
-            returns times that are not positive or choices not declared, or the non-decision
-            parameter is not a pure shift.
+        ModelError: if arguments and parameters do not match. When first simulated: if numba cannot
+            compile the function, it returns times that are not positive or choices not declared,
+            takes randomness from elsewhere than rng, or the non-decision parameter is not a pure
+            shift.
     """
 
     declaration: Declaration
@@ -177,9 +190,11 @@ class Simulator(Model):
         vectorized: bool = False,
         non_decision: str | None = None,
     ) -> None:
-        given = tuple(_parameter(n, p) for n, p in parameters.items())
-        declaration = Declaration(name, given, tuple(choices), non_decision)
+        given = _parameters(parameters)
+        declaration = Declaration(name, given, _choices(choices), non_decision)
         arguments = set(_arguments(simulate))
+        if not vectorized:
+            _require_plain(simulate, name)
         if not vectorized or arguments - {"rng"}:
             _require_known(simulate, set(declaration.names) | {"rng"}, name)
             _require_used(set(declaration.names) - arguments, name)
@@ -189,41 +204,68 @@ class Simulator(Model):
     def first_passages(self) -> FirstPassages:
         """The sampler; compiled, and tried once, when first asked for."""
         wrap = compiled.vectorized_trials if self.vectorized else compiled.compile_trials
-        raw = wrap(self.simulate, self.declaration.names)
-        self._try(raw)
-        return raw
+        fill = _explaining(wrap(self.simulate, self.declaration.names), self.name)
+        self._try(fill)
+        return fill
 
-    def _try(self, raw: FirstPassages) -> None:
+    def _try(self, fill: FirstPassages) -> None:
         """Run one trial at 64 points of the box and check what comes back."""
         lower = np.array([p.lower for p in self.parameters])
-        upper = np.array([min(p.upper, p.lower + 1.0) if math.isinf(p.upper) else p.upper for p in self.parameters])
+        upper = np.array([_finite_upper(p) for p in self.parameters])
         rows = lower + (upper - lower) * np.random.default_rng(0).random((64, len(lower)))
         column = self.declaration.non_decision_column
         if column is not None:
             rows[:, column] = 0.0
-        times, choices = self._run(raw, rows)
-        require_passages(self.declaration, times, choices)
+        trials = _one_each(fill, rows)
+        require_passages(self.declaration, *trials)
+        if not _agree(_one_each(fill, rows), trials):
+            raise ModelError(
+                f"model '{self.name}': the same seed gives different trials; every random number "
+                "must come from the argument rng."
+            )
         if column is not None:
             rows[:, column] = 0.25
-            later, same = self._run(raw, rows)
-            if not (np.allclose(later - 0.25, times, equal_nan=True) and np.array_equal(same, choices, True)):
+            times, choices = _one_each(fill, rows)
+            if not _agree((times - 0.25, choices), trials):
                 raise ModelError(
                     f"model '{self.name}': '{self.declaration.non_decision}' is declared as the "
                     "non-decision time but does more, or less, than being added to rt."
                 )
 
-    def _run(self, raw: FirstPassages, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-        times, choices = np.empty(len(rows)), np.empty(len(rows))
+
+def _one_each(fill: FirstPassages, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    times, choices = np.empty(len(rows)), np.empty(len(rows))
+    fill(rows, 1, 0, 0, math.inf, times, choices)
+    return times, choices
+
+
+def _agree(one: tuple[FloatArray, FloatArray], other: tuple[FloatArray, FloatArray]) -> bool:
+    return all(np.allclose(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
+
+
+def _explaining(fill: FirstPassages, name: str) -> FirstPassages:
+    """Return the sampler of a user's simulator, which says what failed in it."""
+
+    def passages(
+        rows: FloatArray, draws: int, first: int, seed: int, limit: float,
+        times: FloatArray, choices: FloatArray,
+    ) -> None:  # fmt: skip
         try:
-            raw(rows, 1, 0, 0, math.inf, times, choices)
+            fill(rows, draws, first, seed, limit, times, choices)
         except ModelError:
             raise
-        except Exception as error:
-            advice = "" if self.vectorized else " Numpy code on arrays needs vectorized=True."
+        except NumbaError as error:
             raise ModelError(
-                f"model '{self.name}': the simulator failed: {compiled.reason(error)}{advice}"
+                f"model '{name}': numba cannot compile the simulator: {compiled.reason(error)} "
+                "Numpy code on arrays needs vectorized=True."
             ) from error
-        return times, choices
+        except Exception as error:
+            raise ModelError(
+                f"model '{name}': the simulator failed: {type(error).__name__}: "
+                f"{compiled.reason(error)}"
+            ) from error
+
+    return passages
 
 
 def require_passages(declaration: Declaration, times: FloatArray, choices: FloatArray) -> None:
@@ -250,14 +292,38 @@ def _start_midway() -> float:
     return 0.0
 
 
+def _parameters(limits: Limits) -> tuple[Parameter, ...]:
+    if not isinstance(limits, Mapping):
+        raise ModelError(f"parameters is {limits!r}; give a dict of name -> (lower, upper).")
+    return tuple(_parameter(name, given) for name, given in limits.items())
+
+
 def _parameter(name: str, given: Parameter | tuple[float, float]) -> Parameter:
-    if isinstance(given, Parameter):
-        return given
+    if not isinstance(given, Parameter):
+        lower, upper = pair_of_limits(name, given)
+        return Parameter(name, lower, upper, _SUPPORT.get(name, (-math.inf, math.inf)))
+    if given.name != name:
+        raise ModelError(f"parameter '{name}' is given as the Parameter '{given.name}'.")
+    return given
+
+
+def _choices(given: Iterable[int]) -> tuple[int, ...]:
     try:
-        lower, upper = (float(x) for x in given)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"parameter '{name}': {given!r} is not a pair (lower, upper).") from error
-    return Parameter(name, lower, upper, _SUPPORT.get(name, (-math.inf, math.inf)))
+        return tuple(int(c) if isinstance(c, np.integer) else c for c in given)
+    except TypeError as error:
+        raise ModelError(f"choices is {given!r}; list the values, such as (0, 1).") from error
+
+
+def _trial_points(parameters: tuple[Parameter, ...]) -> Iterator[dict[str, float]]:
+    """Yield the centre of the box, then its corners."""
+    yield {p.name: 0.5 * (p.lower + _finite_upper(p)) for p in parameters}
+    ends = [(p.lower, _finite_upper(p)) for p in parameters]
+    for corner in itertools.islice(itertools.product(*ends), _CORNERS):
+        yield dict(zip((p.name for p in parameters), corner, strict=True))
+
+
+def _finite_upper(parameter: Parameter) -> float:
+    return parameter.upper if math.isfinite(parameter.upper) else parameter.lower + 1.0
 
 
 def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -274,6 +340,14 @@ def _require_known(function: Callable[..., Any], known: set[str], model: str) ->
             raise ModelError(f"model '{model}', function '{function.__name__}': {message}")
 
 
+def _require_plain(function: Callable[..., Any], model: str) -> None:
+    if not compiled.has_plain_arguments(function):
+        raise ModelError(
+            f"model '{model}', function '{function.__name__}': it takes *args, **kwargs or "
+            "keyword-only arguments; name each argument plainly."
+        )
+
+
 def _require_used(idle: set[str], model: str) -> None:
     if idle:
         raise ModelError(f"model '{model}': no function uses parameter '{min(idle)}'.")
@@ -281,10 +355,13 @@ def _require_used(idle: set[str], model: str) -> None:
 
 def _call(function: Callable[..., Any], values: Mapping[str, float]) -> float:
     function = compiled.plain(function)
+    arguments = {n: values[n] for n in _arguments(function)}
     try:
-        return float(function(**{n: values[n] for n in _arguments(function)}))
+        with np.errstate(all="ignore"):
+            return float(function(**arguments))
     except Exception as error:
-        raise ModelError(f"function '{function.__name__}' failed: {error}") from error
+        where = ", ".join(f"{n}={v:g}" for n, v in arguments.items())
+        raise ModelError(f"function '{function.__name__}' failed at {where}: {error}") from error
 
 
 def _set_fields(record: Model, **fields: Any) -> None:

@@ -24,7 +24,9 @@ class Progress:
         delay: seconds before it appears.
     """
 
-    def __init__(self, label: str, total: float, *, show: bool = True, delay: float = DELAY) -> None:
+    def __init__(
+        self, label: str, total: float, *, show: bool = True, delay: float = DELAY
+    ) -> None:
         self._label, self._total, self._show, self._delay = label, total, show, delay
         self._done = 0.0
         self._began = time.monotonic()

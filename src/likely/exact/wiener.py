@@ -31,7 +31,6 @@ type Floats = npt.NDArray[np.float64]
 
 _LOG_PRECISION = 40.0  # series stop where what is left is below exp(-40) of the leading term
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
-_SQRT_HALF_PI = math.sqrt(0.5 * math.pi)
 _SQRT_HALF = math.sqrt(0.5)
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -231,8 +230,6 @@ def log_survival_between(s: float, v: float, width: float, start: float) -> floa
     """Log probability of being between the boundaries at decision time s; for compiled callers."""
     if s <= 0.0:
         return 0.0
-    if s == math.inf:
-        return -math.inf
     mirror = 1.0 - start
     if not _images_are_shorter(s / (width * width)):
         below = _log_tail_waves(s, v, width, start)
@@ -252,11 +249,9 @@ def log_cdf_below(s: float, v: float, width: float, start: float) -> float:
     """Log probability of the lower boundary by decision time s; for compiled callers."""
     if s <= 0.0:
         return -math.inf
-    ever = _log_probability_below(v, width, start)
-    if s == math.inf:
-        return ever
     if _images_are_shorter(s / (width * width)):
         return _log_images(1.0, s, v, width, start)
+    ever = _log_probability_below(v, width, start)
     return ever + math.log1p(-math.exp(_log_tail_waves(s, v, width, start) - ever))
 
 
@@ -268,12 +263,12 @@ def _lower(choice: float, v: float, z: float) -> tuple[float, float]:
 
 @_compiled
 def _image_pairs(u: float) -> float:
-    return math.ceil(0.5 * (math.sqrt(1.0 + 2.0 * _LOG_PRECISION * u) - 1.0))
+    return float(np.ceil(0.5 * (math.sqrt(1.0 + 2.0 * _LOG_PRECISION * u) - 1.0)))
 
 
 @_compiled
 def _wave_terms(u: float) -> float:
-    return math.ceil(math.sqrt(1.0 + 2.0 * _LOG_PRECISION / (math.pi**2 * u)) - 1.0)
+    return float(np.floor(math.sqrt(1.0 + 2.0 * _LOG_PRECISION / (math.pi**2 * u))))
 
 
 @_compiled
@@ -323,12 +318,13 @@ def _density_waves(u: float, start: float) -> float:
 @_compiled
 def _log_tail_waves(s: float, v: float, width: float, start: float) -> float:
     """Log probability of the lower boundary after time s, by eigenfunctions."""
+    if s == math.inf:
+        return -math.inf
     u = s / (width * width)
     slowest = _slowest_rate(v, width)
     unit = 0.5 * (math.pi / width) ** 2
     twice_cosine = 2.0 * math.cos(math.pi * start)
-    before, wave = 0.0, 1.0
-    total = 0.0
+    before, wave, total = 0.0, 1.0, 0.0
     for k in range(1, int(_wave_terms(u)) + 1):
         extra = (k * k - 1.0) * unit
         total += k * wave * math.exp(-extra * s) * slowest / (slowest + extra)
@@ -391,7 +387,7 @@ def _log_image(side: float, s: float, speed: float, distance: float) -> float:
 def _mills(y: float) -> float:
     """Mills' ratio (1 - Phi(y))/phi(y) for y >= 0, to about 1e-14."""
     if y < 6.0:
-        return _SQRT_HALF_PI * math.exp(0.5 * y * y) * math.erfc(y * _SQRT_HALF)
+        return math.sqrt(0.5 * math.pi) * math.exp(0.5 * y * y) * math.erfc(y * _SQRT_HALF)
     rest = y
     for k in range(20, 0, -1):
         rest = y + k / rest

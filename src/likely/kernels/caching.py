@@ -7,6 +7,7 @@ They are found by what they compute instead: byte code, constants and everything
 from __future__ import annotations
 
 import dis
+import functools
 import hashlib
 import types
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ import numpy as np
 from numba.core.caching import CacheImpl, _CacheLocator
 from platformdirs import user_cache_path
 
+_STEADY = {"cmath", "math", "numba", "numpy"}  # modules whose members never change meaning
 _KEYS: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
 
 
@@ -48,7 +50,7 @@ class _ByContent(_CacheLocator):
         return None if key is None else cls(key)
 
 
-CacheImpl._locator_classes.append(_ByContent)
+CacheImpl._locator_classes.append(_ByContent)  # type: ignore[arg-type]
 
 
 def cache_folder() -> Path:
@@ -59,58 +61,84 @@ def cache_folder() -> Path:
 def cached(function: Callable[..., Any], identity: Sequence[Any], **options: Any) -> Any:
     """Compile `function` with numba, on disk if its `identity` can be told across processes."""
     try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        _KEYS[function] = _key(identity)
+        key = _key(identity)
+        _ByContent(key).ensure_cache_path()
     except (_NotCacheable, OSError):
         return numba.njit(**options)(function)
+    _KEYS[function] = key
     return numba.njit(cache=True, **options)(function)
 
 
 def _key(identity: Sequence[Any]) -> str:
     digest = hashlib.sha256(f"{version('likely')} {_engine_source()}".encode())
     for part in identity:
-        digest.update(_describe(part, set()).encode())
+        digest.update(_describe(part, {}).encode())
     return digest.hexdigest()
 
 
+def engine_version() -> int:
+    """Return a number that changes with the source of the compiled code."""
+    return int(hashlib.sha256(_engine_source().encode()).hexdigest()[:12], 16)
+
+
+@functools.cache
 def _engine_source() -> str:
     return "".join(p.read_text("utf8") for p in sorted(Path(__file__).parent.glob("*.py")))
 
 
-def _describe(value: Any, seen: set[int]) -> str:
-    """Describe a value so that equal descriptions mean equal behaviour."""
+def _describe(value: Any, seen: dict[int, int]) -> str:
+    """Describe a value so that equal descriptions mean equal behaviour.
+
+    `seen` numbers the functions met so far, by identity: a function may reach itself.
+    """
     function = getattr(value, "py_func", value)
     if isinstance(function, types.FunctionType):
-        return _describe_function(function, seen)
+        options = getattr(value, "targetoptions", {})
+        return f"{_describe_function(function, seen)}{sorted(options.items())}"
     if isinstance(value, types.CodeType):
         return _describe_code(value, seen)
     if isinstance(value, types.ModuleType | types.BuiltinFunctionType | np.ufunc | type):
-        return f"{getattr(value, '__module__', '')}.{value.__name__}"
+        return _describe_member(value)
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
-    if isinstance(value, tuple | list | frozenset):
+    if type(value) in (tuple, list, frozenset):
         return "(" + ",".join(_describe(v, seen) for v in value) + ")"
     if isinstance(value, str | int | float | complex | bool | bytes | None | np.generic):
         return f"{type(value).__name__}:{value!r}"
     raise _NotCacheable
 
 
-def _describe_function(function: types.FunctionType, seen: set[int]) -> str:
+def _describe_member(value: Any) -> str:
+    """Describe a module, or something of it, by name: what the user may edit is not cacheable."""
+    module = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+    if isinstance(value, np.ufunc):
+        module = "numpy"
+    if str(module).split(".")[0] not in _STEADY | {"builtins"}:
+        raise _NotCacheable
+    return f"{module}.{value.__name__}"
+
+
+def _describe_function(function: types.FunctionType, seen: dict[int, int]) -> str:
     if id(function) in seen:
-        return "recursive"
-    seen.add(id(function))
+        return f"function {seen[id(function)]}"
+    seen[id(function)] = len(seen)
     reached = [cell.cell_contents for cell in function.__closure__ or ()]
     for name in _global_names(function.__code__):
         if name in function.__globals__:
             reached.append(function.__globals__[name])
     defaults = function.__defaults__ or ()
-    return _describe_code(function.__code__, seen) + _describe([*reached, *defaults], seen)
+    described = _describe([*reached, *defaults], seen)
+    return f"{function.__module__}{_describe_code(function.__code__, seen)}{described}"
 
 
 def _global_names(code: types.CodeType) -> list[str]:
-    return sorted({i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"})
+    names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(_global_names(constant))
+    return sorted(names)
 
 
-def _describe_code(code: types.CodeType, seen: set[int]) -> str:
+def _describe_code(code: types.CodeType, seen: dict[int, int]) -> str:
     constants = _describe(code.co_consts, seen)
     return f"{code.co_code.hex()}{code.co_names}{code.co_varnames}{constants}"

@@ -6,6 +6,8 @@ loops call any such function with one array of parameters.
 
 from __future__ import annotations
 
+import inspect
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,13 +37,29 @@ def trials(rng, rows, draws, first, times, choices):
 
 def row_adapter(function: Callable[..., Any], leading: Sequence[str], names: Sequence[str]) -> Any:
     """Compile `function` behind the signature (*leading, row), arguments matched by name."""
-    arguments = ", ".join(
-        name if name in leading else f"row[{names.index(name)}]" for name in argument_names(function)
-    )
+    columns = {name: f"row[{i}]" for i, name in enumerate(names)}
+    arguments = ", ".join(columns.get(name, name) for name in argument_names(function))
     source = f"lambda {', '.join([*leading, 'row'])}: function({arguments})"
-    scope = {"__name__": __name__, "function": numba.njit(plain(function))}
+    scope = {"__name__": __name__, "function": numba.njit(_adopted(plain(function)))}
     adapter = eval(source, scope)  # noqa: S307
     return numba.njit(adapter)
+
+
+def _adopted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a copy that names this module as its own.
+
+    Compiled code kept on disk imports the module of each function in it, and a user's module may
+    go by another name, or by none, in the next process.
+    """
+    copy = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__module__ = __name__
+    return copy
 
 
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,9 +68,16 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the names of a function's positional arguments."""
+    """Return the names of a function's arguments, without *args and **kwargs."""
     code = plain(function).__code__
-    return code.co_varnames[: code.co_argcount]
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def has_plain_arguments(function: Callable[..., Any]) -> bool:
+    """Whether a function takes nothing but arguments that can be given by position."""
+    code = plain(function).__code__
+    variable = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    return not (code.co_kwonlyargcount or code.co_flags & variable)
 
 
 def _build(source: str, name: str, functions: dict[str, Any], identity: Sequence[Any]) -> Any:
@@ -83,9 +108,21 @@ def compile_diffusion(
         times: FloatArray, choices: FloatArray,
     ) -> None:  # fmt: skip
         kernel(rows, draws, first, np.uint64(seed), float(limit), times, choices)
+        lost = np.flatnonzero(times == 0.0)
+        if len(lost):
+            raise ModelError(_lost(names, rows[(first + lost[0]) // draws]))
 
     _compile_now(passages, len(names))
     return passages
+
+
+def _lost(names: Sequence[str], row: FloatArray) -> str:
+    """Say that a trajectory could not be followed, and at which parameters."""
+    where = ", ".join(f"{name}={value:g}" for name, value in zip(names, row, strict=True))
+    return (
+        f"at {where} the evidence does not start between the boundaries, or the drift or the "
+        "boundary is not a number."
+    )
 
 
 def compile_trials(simulate: Callable[..., Any], names: Sequence[str]) -> FirstPassages:
@@ -117,7 +154,7 @@ def vectorized_trials(simulate: Callable[..., Any], names: Sequence[str]) -> Fir
             block = slice(begin, min(begin + BLOCK, len(times)))
             index = (first + np.arange(block.start, block.stop)) // draws
             columns = {name: rows[index, i] for i, name in enumerate(names)}
-            result = simulate(block_generator(seed, first + begin), **columns)
+            result = simulate(rng=block_generator(seed, first + begin), **columns)
             _store(result, times[block], choices[block])
         undecided(times, choices, limit)
 
@@ -140,7 +177,9 @@ def _store(result: Any, times: FloatArray, choices: FloatArray) -> None:
     try:
         rt, choice = (np.asarray(part, dtype=np.float64) for part in result)
     except (TypeError, ValueError) as error:
-        raise ModelError("a vectorised simulator returns two numeric arrays: rt, choice.") from error
+        raise ModelError(
+            "a vectorised simulator returns two numeric arrays: rt, choice."
+        ) from error
     if rt.shape != times.shape or choice.shape != times.shape:
         raise ModelError(
             f"the simulator was given parameters of shape {times.shape} and returned rt of shape "
@@ -162,7 +201,8 @@ def reason(error: BaseException) -> str:
     """Return the telling line of numba's long message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [
-        line for line in lines
-        if not line.startswith(("Failed in", "During:", "File ", "- Resolution", "No implementation"))
-    ]  # fmt: skip
+        line
+        for line in lines
+        if not line.startswith(("Failed", "During:", "File ", "- Resolution", "No implementation"))
+    ]
     return (telling or lines or ["unknown reason"])[0]

@@ -11,7 +11,6 @@ while dt is a fraction of the squared half-width), curvature of the boundary, an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numba
 import numpy as np
@@ -67,11 +66,15 @@ def _crossing_time(d0: float, d1: float, dt: float, state: np.uint64) -> tuple[f
 def first_passage(row, limit, state, drift, boundary, start):  # type: ignore[no-untyped-def]
     """Follow one trajectory to its first passage: return (decision time, choice).
 
-    A trajectory that has not decided by `limit` seconds returns (nan, nan).
+    A trajectory that has not decided by `limit` seconds returns (nan, nan). One that cannot be
+    followed, because it does not start between the boundaries or stops being a number, returns
+    (0, nan).
     """
     s = 0.0
     half_width = boundary(0.0, row)
     x = start(row) * half_width
+    if not abs(x) < half_width:
+        return 0.0, np.nan
     dt = limit
     for _ in range(MAX_STEPS):
         if s >= limit:
@@ -84,6 +87,8 @@ def first_passage(row, limit, state, drift, boundary, start):  # type: ignore[no
         x_end = x + 0.5 * (rate + ahead) * dt + noise
         above, below = half_width - x, half_width + x
         above_end, below_end = end_width - x_end, end_width + x_end
+        if math.isnan(above_end):
+            return 0.0, np.nan
         up, state = _bridge_crosses(above, above_end, dt, state)
         down, state = _bridge_crosses(below, below_end, dt, state)
         if up or down:

@@ -81,7 +81,7 @@ def _normal_edge(bits: np.uint64, state: np.uint64) -> tuple[float, np.uint64]:
         if abs(signed) < _RATIOS[layer]:
             return x, state
         if layer == 0:
-            return _normal_tail(signed < 0.0, state)
+            return _normal_tail(bool(signed < 0.0), state)
         u, state = uniform(state)
         if _HEIGHTS[layer] + u * (_HEIGHTS[layer + 1] - _HEIGHTS[layer]) < math.exp(-0.5 * x * x):
             return x, state
@@ -103,7 +103,7 @@ def normal(state: np.uint64) -> tuple[float, np.uint64]:
 
 @numba.njit(inline="always")
 def inverse_gaussian(mean: float, shape: float, state: np.uint64) -> tuple[float, np.uint64]:
-    """Draw from IG(mean, shape) by Michael, Schucany & Haas (1976), arranged without cancellation."""
+    """Draw from IG(mean, shape), by Michael, Schucany & Haas (1976), without cancellation."""
     z, state = normal(state)
     u, state = uniform(state)
     w = 0.5 * mean * z * z / shape

@@ -6,7 +6,7 @@ import math
 
 from likely.declaration import Parameter
 from likely.model import Diffusion
-from likely.models.diffusion import BOUNDARY, DRIFT, NON_DECISION, START, constant_drift
+from likely.zoo.diffusion import BOUNDARY, DRIFT, NON_DECISION, START, constant_drift
 
 ANGLE = Parameter(
     "theta", -0.1, 1.4, (-0.5 * math.pi, 0.5 * math.pi), unit="rad", description="angle of collapse"

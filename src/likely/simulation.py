@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from likely.errors import ParameterError
+from likely.kernels.compiled import BLOCK
 from likely.model import Model, require_passages
-from likely.models import resolve
 from likely.progress import Progress
 from likely.typing import FirstPassages, FloatArray, Theta
+from likely.zoo import resolve
 
-CHUNK = 8192  # trajectories between two looks at the clock and at Ctrl-C; a multiple of BLOCK
+CHUNK = 65536  # trajectories, at most, between two looks at the clock and at Ctrl-C
+QUICK = 0.05  # seconds: chunks double in size while they take less
 MAX_TIME = 20.0
 
 
@@ -75,6 +79,7 @@ def decide(
     progress: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Return decision times and choices, each (len(rows) * n,); see `simulate`."""
+    n, seed = int(n), int(seed)  # other integer types would compile anew
     total = len(rows) * n
     times, choices = np.empty(total), np.empty(total)
     fill = model.first_passages
@@ -95,6 +100,11 @@ def without_shift(model: Model, rows: FloatArray) -> FloatArray:
     return rows
 
 
+class _Chunk(NamedTuple):
+    trajectories: int
+    seconds: float
+
+
 def available_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -112,37 +122,45 @@ def _run_chunks(
 ) -> Iterator[int]:
     """Fill times and choices chunk by chunk, yielding the number of trajectories just done."""
 
-    def run(first: int) -> int:
-        part = slice(first, min(first + CHUNK, len(times)))
-        fill(rows, n, first, seed, max_time, times[part], choices[part])
-        return part.stop - part.start
+    def run(first: int, last: int) -> _Chunk:
+        began = time.perf_counter()
+        fill(rows, n, first, seed, max_time, times[first:last], choices[first:last])
+        return _Chunk(last - first, time.perf_counter() - began)
 
-    starts = range(0, len(times), CHUNK)
-    workers = min(threads or available_cores(), max(len(starts), 1))
-    if workers == 1:
-        yield from map(run, starts)
-        return
+    total, size, first = len(times), BLOCK, 0
+    workers = threads or available_cores()
+    running: set[Future[_Chunk]] = set()
+    # Work is done on other threads even if it is only one, so that this one hears Ctrl-C.
     pool = ThreadPoolExecutor(workers, thread_name_prefix="likely-simulate")
     try:
-        waiting: set[Future[int]] = {pool.submit(run, first) for first in starts}
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield sum(future.result() for future in finished)
+        while first < total or running:
+            while first < total and len(running) < 2 * workers:
+                running.add(pool.submit(run, first, min(first + size, total)))
+                first += size
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            chunks = [future.result() for future in finished]
+            if size < CHUNK and all(chunk.seconds < QUICK for chunk in chunks):
+                size *= 2
+            yield sum(chunk.trajectories for chunk in chunks)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _require_sensible(n: int, seed: int, max_time: float, threads: int | None) -> None:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+    if not _is_whole(n) or n < 1:
         raise ParameterError(f"n is {n!r}; it must be a whole number of trials, at least 1.")
     require_seed(seed)
-    if not max_time > 0:
+    if not (isinstance(max_time, float | int | np.number) and max_time > 0):
         raise ParameterError(f"max_time is {max_time!r}; it must be a positive number of seconds.")
-    if threads is not None and threads < 1:
-        raise ParameterError(f"threads is {threads!r}; it must be at least 1.")
+    if threads is not None and (not _is_whole(threads) or threads < 1):
+        raise ParameterError(f"threads is {threads!r}; it must be a whole number, at least 1.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def require_seed(seed: int) -> None:
     """Raise ParameterError unless seed is an integer from 0 to 2^64 - 1."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+    if not _is_whole(seed) or not 0 <= seed < 2**64:
         raise ParameterError(f"seed is {seed!r}; it must be a whole number from 0 to 2^64 - 1.")

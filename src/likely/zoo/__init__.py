@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from likely.errors import ModelError, unknown
 from likely.model import Model
-from likely.models.collapsing import angle
-from likely.models.diffusion import ddm
+from likely.zoo.collapsing import angle
+from likely.zoo.diffusion import ddm
 
 
 class Zoo(Mapping[str, Model]):

@@ -1,0 +1,203 @@
+"""Trials of a likelihood as a PyMC distribution."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.distributions.distribution import (
+    Distribution,
+    SymbolicRandomVariable,
+    _support_point,
+)
+from pymc.distributions.shape_utils import rv_size_is_none
+from pymc.logprob.abstract import _logprob
+from pymc.pytensorf import normalize_rng_param
+from pytensor.graph.basic import Variable
+from pytensor.tensor.random.utils import normalize_size_param
+from pytensor.tensor.variable import TensorConstant, TensorVariable
+
+from likely.errors import OutsideBoxWarning, ParameterError
+from likely.likelihood import Likelihood
+from likely.ops import TrialDraws, TrialLogDensity
+from likely.trials import encode
+
+EVENT = "response"  # the dimension that holds rt and choice
+PYMC_ARGUMENTS = {"size", "shape", "dims", "observed", "initval", "total_size", "rng"}
+
+
+class TrialsRV(SymbolicRandomVariable):  # type: ignore[misc]
+    """Random trials: rt and choice, drawn from a likelihood's own density.
+
+    Every instance carries its likelihood; values of any shape (..., 2) have log densities (...).
+    """
+
+    name = "Likelihood"
+    inline_logprob = False
+
+    def __init__(self, *args: Any, likelihood: Likelihood, **kwargs: Any) -> None:
+        self.likelihood = likelihood
+        self._print_name = (likelihood.declaration.name, rf"\operatorname{{{likelihood.declaration.name}}}")
+        super().__init__(*args, **kwargs)
+
+    @classmethod
+    def rv_op(
+        cls, likelihood: Likelihood, *parameters: Any, size: Any = None, rng: Any = None
+    ) -> TensorVariable:
+        """Build the variable from one tensor for each parameter of the model."""
+        rng = normalize_rng_param(rng)
+        size = normalize_size_param(size)
+        parameters = tuple(pt.as_tensor(p, dtype="float64") for p in parameters)
+        batch = pt.broadcast_shape(*parameters) if rv_size_is_none(size) else tuple(size)
+        n = pt.prod(pt.stack(batch)) if len(batch) else pt.constant(1)
+        theta = parameter_rows(parameters, batch)
+        next_rng, uniforms = pt.random.uniform(size=(n, 2), rng=rng, return_next_rng=True)
+        next_rng, normals = pt.random.normal(size=(n,), rng=next_rng, return_next_rng=True)
+        draws = TrialDraws(likelihood.density)(likelihood.weights, theta, uniforms, normals)
+        trials = draws.reshape((*batch, 2)) if len(batch) else draws[0]
+        scalars = ",".join("()" for _ in parameters)
+        return cls(
+            inputs=[rng, size, *parameters],
+            outputs=[next_rng, trials],
+            extended_signature=f"[rng],[size],{scalars}->[rng],(2)",
+            likelihood=likelihood,
+        )(rng, size, *parameters)
+
+    def rebuild_rv(self, *parameters: Any, **kwargs: Any) -> TensorVariable:
+        """Build the variable again, with other parameters or of another size."""
+        return self.rv_op(self.likelihood, *parameters, **kwargs)
+
+
+class Trials(Distribution):  # type: ignore[misc]
+    """PyMC distribution of trials; made by calling a likelihood."""
+
+    rv_type = TrialsRV
+    rv_op = TrialsRV.rv_op
+
+    @classmethod
+    def dist(cls, likelihood: Likelihood, *parameters: Any, **kwargs: Any) -> TensorVariable:
+        """Return an unnamed distribution with one tensor for each parameter of the model."""
+        return super().dist((likelihood, *parameters), **kwargs)
+
+
+def parameter_rows(parameters: Sequence[TensorVariable], batch: Sequence[Any]) -> TensorVariable:
+    """Stack parameters as rows: (1, p) if all are single values, else one row per batch element."""
+    if all(all(p.type.broadcastable) for p in parameters):
+        return pt.stack([p.reshape(()) for p in parameters])[None, :]
+    columns = [pt.broadcast_to(p, tuple(batch)).ravel() for p in parameters]
+    return pt.stack(columns, axis=1)
+
+
+@_logprob.register(TrialsRV)
+def trials_logprob(
+    op: TrialsRV, values: Sequence[TensorVariable], *inputs: Variable, **kwargs: Any
+) -> TensorVariable:
+    """Log density of each trial."""
+    (value,) = values
+    parameters = op.dist_params(_Inputs(inputs))
+    batch = tuple(value.shape)[:-1]
+    theta = parameter_rows(parameters, batch)
+    trials = value.reshape((-1, 2))
+    density = TrialLogDensity(op.likelihood.density)(op.likelihood.weights, theta, trials)
+    return density.reshape(batch) if batch else density[0]
+
+
+class _Inputs:
+    """Inputs of a node, in the form `dist_params` reads."""
+
+    def __init__(self, inputs: Sequence[Variable]) -> None:
+        self.inputs = list(inputs)
+
+
+@_support_point.register(TrialsRV)
+def trials_support_point(op: TrialsRV, rv: TensorVariable, *inputs: Any) -> TensorVariable:
+    """Return a trial with positive density: the last choice, a second after non-decision time."""
+    declaration = op.likelihood.declaration
+    parameters = op.dist_params(rv.owner)
+    column = declaration.non_decision_column
+    shift = pt.constant(0.0) if column is None else parameters[column]
+    batch = tuple(rv.shape)[:-1]
+    rt = pt.broadcast_to(shift + 1.0, batch)
+    choice = pt.broadcast_to(pt.constant(float(declaration.choices[-1])), batch)
+    return pt.stack([rt, choice], axis=-1)
+
+
+def trials_dist(likelihood: Likelihood, **arguments: Any) -> TensorVariable:
+    """Return trials as an unnamed distribution; see `Likelihood.dist`."""
+    parameters, options = _split(likelihood, arguments)
+    return Trials.dist(likelihood, *parameters, **options)
+
+
+def add_trials(likelihood: Likelihood, name: str, **arguments: Any) -> TensorVariable:
+    """Add trials to the PyMC model on the stack; see `Likelihood.__call__`."""
+    parameters, options = _split(likelihood, arguments)
+    observed = options.get("observed")
+    if observed is not None and not isinstance(observed, Variable):
+        options["observed"] = observed = encode(observed, likelihood.declaration.choices)
+        _require_fit(likelihood, parameters, len(observed))
+    if options.get("dims") is not None:
+        options["dims"] = _with_event(options["dims"])
+    return Trials(name, likelihood, *parameters, **options)
+
+
+def _split(
+    likelihood: Likelihood, arguments: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Separate the model's parameters, in order, from PyMC's arguments."""
+    declaration = likelihood.declaration
+    options = {k: v for k, v in arguments.items() if k in PYMC_ARGUMENTS}
+    given = {k: v for k, v in arguments.items() if k not in PYMC_ARGUMENTS}
+    declaration.require_names(given)
+    parameters = [_as_tensor(name, given[name]) for name in declaration.names]
+    for parameter, declared in zip(parameters, declaration.parameters, strict=True):
+        if isinstance(parameter, TensorConstant):
+            _check_constant(declared.name, np.asarray(parameter.data), declared.box, declared.support)
+    return parameters, options
+
+
+def _as_tensor(name: str, value: Any) -> TensorVariable:
+    value = value.to_numpy() if isinstance(value, pd.Series) else value
+    try:
+        return pt.as_tensor(value, dtype="float64")
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ParameterError(f"parameter '{name}': {value!r} is neither numbers nor a tensor.") from error
+
+
+def _check_constant(
+    name: str, value: np.ndarray, box: tuple[float, float], support: tuple[float, float]
+) -> None:
+    """Refuse constants outside the support, warn of constants outside the box."""
+    inside = (value >= support[0]) & (value <= support[1])
+    if not inside.all():
+        bad = value[~inside].ravel()[0]
+        raise ParameterError(f"parameter '{name}' is {bad:g}, outside its support {support}.")
+    if ((value < box[0]) | (value > box[1])).any():
+        warnings.warn(
+            f"parameter '{name}' has values outside the box {box} the likelihood was trained on.",
+            OutsideBoxWarning,
+            stacklevel=4,
+        )
+
+
+def _require_fit(likelihood: Likelihood, parameters: Sequence[TensorVariable], n: int) -> None:
+    for name, p in zip(likelihood.declaration.names, parameters, strict=True):
+        if p.type.ndim > 1 or (p.type.ndim == 1 and p.type.shape[0] not in (None, 1, n)):
+            raise ParameterError(
+                f"parameter '{name}' has shape {p.type.shape}; {n} trials need a scalar or ({n},)."
+            )
+
+
+def _with_event(dims: str | Sequence[str]) -> tuple[str, ...]:
+    """Add the dimension of rt and choice to the dimension of trials."""
+    dims = (dims,) if isinstance(dims, str) else tuple(dims)
+    if EVENT in dims:
+        return dims
+    model = pm.modelcontext(None)
+    if EVENT not in model.coords:
+        model.add_coord(EVENT, ("rt", "choice"))
+    return (*dims, EVENT)

@@ -1,0 +1,134 @@
+"""Likelihood files: weights in safetensors, everything else as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+from safetensors.numpy import save_file
+
+from likely.declaration import Declaration, Parameter
+from likely.errors import FileFormatError
+from likely.likelihood import Likelihood, Training
+from likely.networks.density import Density
+from likely.networks.mixture import MixtureDensity
+
+FORMAT = 1
+KINDS: dict[str, Callable[[Declaration, dict[str, Any]], Density]] = {
+    "first-passage mixture": MixtureDensity.from_specification,
+}
+_NAMES = {MixtureDensity: "first-passage mixture"}
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to, renamed to `path` only if nothing fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(likelihood: Likelihood, path: Path) -> Path:
+    """Write a likelihood file; weights are kept in float32 where that loses nothing."""
+    arrays = likelihood.density.unflatten(likelihood.weights)
+    single = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}
+    exact = all(np.array_equal(single[n].astype(np.float64), a) for n, a in arrays.items())
+    header = {"likely": json.dumps(_describe(likelihood), allow_nan=False)}
+    with written_whole(path) as temporary:
+        save_file(single if exact else arrays, temporary, metadata=header)
+    return path
+
+
+def _describe(likelihood: Likelihood) -> dict[str, Any]:
+    d = likelihood.declaration
+    return {
+        "format": FORMAT,
+        "model": d.name,
+        "parameters": [_parameter_to_json(p) for p in d.parameters],
+        "choices": list(d.choices),
+        "non_decision": d.non_decision,
+        "network": {"kind": _NAMES[type(likelihood.density)], **likelihood.density.specification()},  # type: ignore[index]
+        "training": asdict(likelihood.training),
+        "certificate": likelihood.certificate,
+    }
+
+
+def _parameter_to_json(p: Parameter) -> dict[str, Any]:
+    limits = {"box": p.box, "support": p.support}
+    finite = {k: [x if math.isfinite(x) else None for x in pair] for k, pair in limits.items()}
+    return {"name": p.name, "unit": p.unit, "description": p.description, **finite}
+
+
+def _parameter_from_json(given: dict[str, Any]) -> Parameter:
+    lower, upper = _limits(given["box"])
+    support = _limits(given["support"])
+    return Parameter(given["name"], lower, upper, support, given["unit"], given["description"])
+
+
+def _limits(pair: list[float | None]) -> tuple[float, float]:
+    lower, upper = pair
+    return (-math.inf if lower is None else lower, math.inf if upper is None else upper)
+
+
+def read(path: Path) -> Likelihood:
+    """Read a likelihood file.
+
+    Raises:
+        FileFormatError: if the file is missing, is no likelihood, has another format version, or
+            its contents are incomplete, of wrong shapes or not finite.
+    """
+    if not path.is_file():
+        raise FileFormatError(f"there is no file {path}.")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
+            header = (file.metadata() or {}).get("likely")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise FileFormatError(f"{path} is not a likelihood file: {error}") from error
+    if header is None:
+        raise FileFormatError(f"{path} holds weights but does not describe a likelihood.")
+    try:
+        return _build(json.loads(header), arrays)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path}: the description is damaged ({error!r}).") from error
+
+
+def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Likelihood:
+    if header["format"] != FORMAT:
+        raise FileFormatError(
+            f"format {header['format']} cannot be read; this version of likely reads {FORMAT}."
+        )
+    kind = header["network"]["kind"]
+    if kind not in KINDS:
+        raise FileFormatError(f"unknown kind of network '{kind}'.")
+    declaration = Declaration(
+        header["model"],
+        tuple(_parameter_from_json(p) for p in header["parameters"]),
+        tuple(header["choices"]),
+        header["non_decision"],
+    )
+    density = KINDS[kind](declaration, header["network"])
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if shapes != density.shapes:
+        raise FileFormatError(f"weights have shapes {shapes}, not {density.shapes}.")
+    history = tuple((float(s), int(n), float(x)) for s, n, x in header["training"].pop("history"))
+    training = Training(**header["training"], history=history)
+    return Likelihood(density, density.flatten(arrays), training, header["certificate"])

@@ -1,0 +1,238 @@
+"""A trained likelihood: density, choice probabilities, survival, draws, and a PyMC distribution."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from likely.declaration import Declaration
+from likely.errors import FileFormatError, ParameterError, TrialsError, unknown
+from likely.networks.density import Density
+from likely.simulation import require_seed
+from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, encode
+from likely.typing import Box, FloatArray, Theta
+
+if TYPE_CHECKING:
+    from pytensor.tensor.variable import TensorVariable
+
+SUFFIX = ".likely"
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a likelihood was trained.
+
+    Args:
+        labels: what it learnt from, such as "draws".
+        seed: the seed of the run.
+        steps: optimisation steps taken.
+        draws: simulated trials used.
+        seconds: how long it took.
+        version: version of `likely`.
+        history: rows of (seconds, steps, loss): the mean negative log density of fresh trials.
+    """
+
+    labels: str
+    seed: int
+    steps: int
+    draws: int
+    seconds: float
+    version: str
+    history: tuple[tuple[float, int, float], ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Likelihood:
+    """A density of (response time, choice) given parameters, with its trained weights.
+
+    It is a valid likelihood by construction: mass 1 over all choices and times, density 0 before
+    the non-decision time, finite gradients. Parameters outside the box it was trained on are moved
+    to the box's nearest point; parameters outside their support have density 0.
+
+    Args:
+        density: the form of the density.
+        weights: its weights, flat and finite.
+        training: how it was trained.
+        certificate: its measured error, once it has been checked.
+    """
+
+    density: Density
+    weights: FloatArray
+    training: Training
+    certificate: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse weights of the wrong size or that are not finite."""
+        if self.weights.shape != (self.density.size,):
+            raise FileFormatError(
+                f"likelihood '{self.declaration.name}' has {self.weights.size} weights; its network "
+                f"needs {self.density.size}."
+            )
+        if not np.isfinite(self.weights).all():
+            raise FileFormatError(f"likelihood '{self.declaration.name}': weights are not finite.")
+
+    def __repr__(self) -> str:
+        """Show the model and how the likelihood was trained."""
+        t = self.training
+        return (
+            f"<Likelihood {self.declaration.name}({', '.join(self.declaration.names)}): "
+            f"{type(self.density).__name__}, {self.density.size:,} weights, trained on "
+            f"{t.draws:,} {t.labels} in {t.seconds:.0f} s>"
+        )
+
+    @property
+    def declaration(self) -> Declaration:
+        """Names, box and choices of the model."""
+        return self.density.declaration
+
+    @property
+    def box(self) -> Box:
+        """Parameter name -> (lower, upper) of the region it was trained on."""
+        return self.declaration.box
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal fingerprint of form and weights."""
+        return hashlib.sha256(repr(self.density).encode() + self.weights.tobytes()).hexdigest()
+
+    def logp(self, theta: Theta, trials: pd.DataFrame | FloatArray) -> FloatArray:
+        """Return the log density of each trial.
+
+        Args:
+            theta: parameters, name -> scalar or (n,) array, or an array (1, p) or (n, p).
+            trials: n trials: a frame with columns rt, choice and perhaps deadline, which is
+                checked as data are; or any numbers (n, 2) of rt and choice. An rt of NaN with a
+                choice contributes the choice's probability; both NaN with a deadline contribute
+                the probability of no response by then.
+
+        Returns:
+            (n,), never NaN; -inf where rt is not after the non-decision time or a parameter is
+            outside its support.
+
+        Raises:
+            ParameterError: parameters unknown, missing, not finite, or not one row or n rows.
+            TrialsError: malformed trials.
+        """
+        encoded = self._encoded(trials)
+        rows = self.declaration.rows(theta)
+        if len(rows) not in (1, len(encoded)):
+            raise ParameterError(f"{len(rows)} parameter rows do not fit {len(encoded)} trials.")
+        return self._evaluate(rows, encoded)
+
+    def _encoded(self, trials: pd.DataFrame | FloatArray) -> FloatArray:
+        if isinstance(trials, pd.DataFrame):
+            return encode(trials, self.declaration.choices)
+        pairs = np.ascontiguousarray(trials, dtype=np.float64)
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise TrialsError(f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice.")
+        return pairs
+
+    def _evaluate(self, rows: FloatArray, encoded: FloatArray) -> FloatArray:
+        return self.density.evaluate(self.weights, rows, encoded)[0]
+
+    def choice_probability(self, theta: Theta) -> FloatArray:
+        """Return the probability of each choice, (rows of theta, choices)."""
+        rows = self.declaration.rows(theta)
+        columns = []
+        for choice in self.declaration.choices:
+            trials = np.tile([TIME_UNOBSERVED, float(choice)], (len(rows), 1))
+            columns.append(np.exp(self._evaluate(rows, trials)))
+        return np.stack(columns, axis=1)
+
+    def log_survival(self, theta: Theta, rt: Any) -> FloatArray:
+        """Return log P(T > rt) for each of n times, of one parameter row or n of them."""
+        times = np.atleast_1d(np.asarray(rt, dtype=np.float64))
+        rows = self.declaration.rows(theta)
+        if times.ndim != 1 or not (len(times) == len(rows) or 1 in (len(times), len(rows))):
+            raise ParameterError(f"{len(rows)} parameter rows do not fit times of shape {times.shape}.")
+        n = max(len(times), len(rows))
+        trials = np.stack([np.broadcast_to(times, n), np.full(n, NO_RESPONSE)], axis=1)
+        return self._evaluate(rows, trials)
+
+    def sample(self, theta: Theta, n: int, seed: int) -> pd.DataFrame:
+        """Draw n trials per parameter row, row after row, without a simulator.
+
+        Returns:
+            A frame with columns rt (seconds) and choice, as `likely.simulate` gives.
+
+        Raises:
+            ParameterError: parameters unknown, missing, not finite or outside their support, or a
+                seed that is not an integer from 0 to 2^64 - 1.
+        """
+        require_seed(seed)
+        rows = self.declaration.rows(theta)
+        self._require_supported(rows)
+        rng = np.random.default_rng(seed)
+        uniforms, normals = rng.random((n * len(rows), 2)), rng.standard_normal(n * len(rows))
+        theta_rows = rows if len(rows) == 1 else np.repeat(rows, n, axis=0)
+        trials = self.density.transform(self.weights, theta_rows, uniforms, normals)
+        return pd.DataFrame(trials, columns=["rt", "choice"])
+
+    def _require_supported(self, rows: FloatArray) -> None:
+        for p, column in zip(self.declaration.parameters, rows.T, strict=True):
+            bad = (column < p.support[0]) | (column > p.support[1])
+            if bad.any():
+                raise ParameterError(f"parameter '{p.name}' is {column[bad][0]:g}, outside its support {p.support}.")
+
+    def __call__(self, name: str, /, **arguments: Any) -> TensorVariable:
+        """Add trials of this likelihood to the PyMC model on the stack; see `dist`.
+
+        Args:
+            name: name of the variable.
+            arguments: one value or tensor for each parameter of the model, and PyMC's own
+                `observed`, `dims`, `shape`, `size`, `initval`, `total_size`.
+
+        Returns:
+            A variable of event shape (2,): rt and choice.
+
+        Raises:
+            ParameterError: parameters unknown or missing, or of a length that does not fit.
+            TrialsError: malformed observed trials.
+        """
+        from likely.distribution import add_trials
+
+        return add_trials(self, name, **arguments)
+
+    def dist(self, **arguments: Any) -> TensorVariable:
+        """Return trials of this likelihood as an unnamed PyMC distribution.
+
+        Args:
+            arguments: one value or tensor for each parameter of the model; `size` or `shape` as in
+                PyMC (a shape ends in 2).
+        """
+        from likely.distribution import trials_dist
+
+        return trials_dist(self, **arguments)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the likelihood to one safetensors file and return its path."""
+        from likely.files import write
+
+        return write(self, Path(path))
+
+
+def load(source: str | Path) -> Likelihood:
+    """Load a likelihood.
+
+    Args:
+        source: the name of a shipped likelihood, such as "ddm", or the path of a file.
+
+    Raises:
+        FileFormatError: if there is no such likelihood or file, or the file is not one.
+    """
+    from likely.files import read
+
+    path = Path(source)
+    if path.suffix == SUFFIX or path.is_file():
+        return read(path)
+    shipped = {p.stem: p for p in sorted(SHIPPED.glob(f"*{SUFFIX}"))}
+    if str(source) in shipped:
+        return read(shipped[str(source)])
+    raise FileFormatError(f"{unknown('shipped likelihood', source, shipped)} A path ends in {SUFFIX}.")

@@ -1,0 +1,1 @@
+"""Networks that stand for densities of (response time, choice)."""

@@ -1,0 +1,80 @@
+"""What every kind of trained density offers the rest of the package."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import jax
+import numpy as np
+
+from likely.declaration import Declaration
+from likely.typing import FloatArray
+
+
+class Density(abc.ABC):
+    """The form of a conditional density of trials given parameters, without its weights.
+
+    To add one, write a frozen, hashable dataclass that defines everything below, and add it to
+    `likely.files.KINDS`. Weights are one flat array everywhere but in files. Trials are (rt, choice)
+    pairs as `likely.trials.encode` writes them; parameters are rows (1, p) or (n, p).
+    """
+
+    declaration: Declaration
+
+    @property
+    @abc.abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each weight array, in the order of the flat array."""
+
+    @abc.abstractmethod
+    def specification(self) -> dict[str, Any]:
+        """Return what, besides the declaration, is needed to build this form again, for JSON."""
+
+    @abc.abstractmethod
+    def evaluate(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the log density of each trial, (n,), and its gradient by its parameters, (n, p)."""
+
+    @abc.abstractmethod
+    def transform(
+        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """Return trials (n, 2) from uniforms (n, 2) and standard normals (n,)."""
+
+    @abc.abstractmethod
+    def compiled_log_density(self) -> Any:
+        """Return a numba function that does what `evaluate` does."""
+
+    @abc.abstractmethod
+    def compiled_draws(self) -> Any:
+        """Return a numba function that does what `transform` does."""
+
+    @abc.abstractmethod
+    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
+        """Log density of each trial, (n,), in JAX."""
+
+    @abc.abstractmethod
+    def draws(
+        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+    ) -> jax.Array:
+        """Do what `transform` does, in JAX."""
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+    def unflatten(self, weights: Any) -> dict[str, Any]:
+        """Cut the flat array into named arrays."""
+        arrays, begin = {}, 0
+        for name, shape in self.shapes.items():
+            end = begin + int(np.prod(shape))
+            arrays[name] = weights[begin:end].reshape(shape)
+            begin = end
+        return arrays
+
+    def flatten(self, arrays: dict[str, Any]) -> FloatArray:
+        """Join named arrays into the flat array."""
+        return np.concatenate([np.asarray(arrays[n], dtype=np.float64).ravel() for n in self.shapes])

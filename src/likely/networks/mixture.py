@@ -1,0 +1,215 @@
+"""The first-passage mixture: a normalised density of (decision time, choice).
+
+A first-passage density falls like exp(-d^2 / 2s) at small decision times s and like exp(-kappa s)
+at large ones. The inverse Gaussian has exactly these two tails, so the density of choice c is
+
+    p(s, c | theta) = sum_k w_ck(theta) IG(s; mu_ck(theta), lambda_ck(theta)),
+
+with weights that sum to one over choices and components. A small network of theta alone gives w,
+log mu and log lambda. Mass is 1 and the support is s > 0 by construction; choice probabilities
+are sums of weights; survival functions are closed forms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numba
+import numpy as np
+from flax.traverse_util import unflatten_dict
+from jax.scipy.special import logsumexp
+
+from likely.declaration import Declaration
+from likely.kernels.mixture import Layout, draws, log_likelihood
+from likely.networks.density import Density
+from likely.networks.inverse_gaussian import Mixture, draw_trials, log_density
+from likely.networks.perceptron import Perceptron, weight_shapes
+from likely.typing import FloatArray
+
+WIDE = 3.0  # a positive box that spans a factor of more than this also enters by its logarithm
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input of the network: a shaping parameter, clipped to its box and standardised.
+
+    Args:
+        column: column of the parameter in parameter rows.
+        lower: lower end of the box.
+        upper: upper end of the box.
+        logarithm: whether the logarithm of the parameter enters.
+    """
+
+    column: int
+    lower: float
+    upper: float
+    logarithm: bool
+
+    @property
+    def centre(self) -> float:
+        """Middle of the box, on the feature's scale."""
+        return 0.5 * (self._scaled(self.lower) + self._scaled(self.upper))
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the box, on the feature's scale."""
+        return 0.5 * (self._scaled(self.upper) - self._scaled(self.lower))
+
+    def _scaled(self, value: float) -> float:
+        return math.log(value) if self.logarithm else value
+
+
+@dataclass(frozen=True)
+class MixtureDensity(Density):
+    """Form of a first-passage mixture.
+
+    Args:
+        declaration: the model's names, box and choices.
+        features: the network's inputs, in order.
+        hidden: widths of the hidden layers.
+        components: inverse Gaussians per choice.
+    """
+
+    declaration: Declaration
+    features: tuple[Feature, ...]
+    hidden: tuple[int, ...] = (64, 64, 64)
+    components: int = 8
+
+    @classmethod
+    def for_model(
+        cls, declaration: Declaration, hidden: tuple[int, ...] = (64, 64, 64), components: int = 8
+    ) -> MixtureDensity:
+        """Return the form for a model, with the inputs its box asks for."""
+        return cls(declaration, features_of(declaration), hidden, components)
+
+    @classmethod
+    def from_specification(
+        cls, declaration: Declaration, specification: dict[str, Any]
+    ) -> MixtureDensity:
+        """Build the form that `specification` describes."""
+        return cls.for_model(
+            declaration,
+            tuple(int(width) for width in specification["hidden"]),
+            int(specification["components"]),
+        )
+
+    def specification(self) -> dict[str, Any]:
+        """Return widths and number of components."""
+        return {"hidden": list(self.hidden), "components": self.components}
+
+    @property
+    def terms(self) -> int:
+        """Inverse Gaussians in all."""
+        return len(self.declaration.choices) * self.components
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Widths of all layers, inputs and outputs included."""
+        return (len(self.features), *self.hidden, 3 * self.terms)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weight arrays."""
+        return weight_shapes(self.sizes)
+
+    @property
+    def layout(self) -> Layout:
+        """What compiled code must know."""
+        column = self.declaration.non_decision_column
+        return Layout(
+            sizes=np.array(self.sizes, dtype=np.int64),
+            features=np.array([[f.column, f.lower, f.upper, f.logarithm] for f in self.features]),
+            support=np.array([p.support for p in self.declaration.parameters]),
+            choices=np.array(self.declaration.choices, dtype=np.float64),
+            components=self.components,
+            non_decision=-1 if column is None else column,
+        )
+
+    def evaluate(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and their gradients (n, p)."""
+        return log_likelihood(weights, self.layout, theta, trials)
+
+    def transform(
+        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """Return trials (n, 2)."""
+        return draws(weights, self.layout, theta, uniforms, normals)
+
+    def compiled_log_density(self) -> Any:
+        """Return the numba function(weights, theta, trials)."""
+        sizes, features, support, choices, count, column = self.layout
+
+        @numba.njit(nogil=True)
+        def log_density(weights, theta, trials):  # type: ignore[no-untyped-def]
+            layout = Layout(sizes, features, support, choices, count, column)
+            return log_likelihood(weights, layout, theta, trials)
+
+        return log_density
+
+    def compiled_draws(self) -> Any:
+        """Return the numba function(weights, theta, uniforms, normals)."""
+        sizes, features, support, choices, count, column = self.layout
+
+        @numba.njit(nogil=True)
+        def draw(weights, theta, uniforms, normals):  # type: ignore[no-untyped-def]
+            layout = Layout(sizes, features, support, choices, count, column)
+            return draws(weights, layout, theta, uniforms, normals)
+
+        return draw
+
+    @property
+    def network(self) -> Perceptron:
+        """The perceptron, in Flax."""
+        return Perceptron(self.hidden, 3 * self.terms)
+
+    def outputs(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> jax.Array:
+        """Return the network's outputs (..., 3CK) for parameter rows (..., p)."""
+        variables = {"params": unflatten_dict(dict(arrays), sep="/")}
+        return self.network.apply(variables, self.inputs(theta))
+
+    def inputs(self, theta: jax.Array) -> jax.Array:
+        """Return the network's inputs (..., features) for parameter rows (..., p)."""
+        columns = []
+        for f in self.features:
+            value = jnp.clip(theta[..., f.column], f.lower, f.upper)
+            columns.append(((jnp.log(value) if f.logarithm else value) - f.centre) / f.half_width)
+        return jnp.stack(columns, axis=-1)
+
+    def mixture(self, outputs: jax.Array) -> Mixture:
+        """Read log w, log mu and log lambda, each (..., C, K), off the outputs."""
+        shape = (3, len(self.declaration.choices), self.components)
+        parts = outputs.reshape(outputs.shape[:-1] + shape)
+        logits = parts[..., 0, :, :]
+        log_w = logits - logsumexp(logits, axis=(-2, -1), keepdims=True)
+        return Mixture(log_w, parts[..., 1, :, :], parts[..., 2, :, :])
+
+    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
+        """Log density of each trial, (n,)."""
+        mixture = self.mixture(self.outputs(self.unflatten(weights), theta))
+        return log_density(self.declaration, mixture, theta, trials)
+
+    def draws(
+        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+    ) -> jax.Array:
+        """Trials (n, 2) from uniforms and normals."""
+        mixture = self.mixture(self.outputs(self.unflatten(weights), theta))
+        return draw_trials(self.declaration, mixture, theta, uniforms, normals)
+
+
+def features_of(declaration: Declaration) -> tuple[Feature, ...]:
+    """Choose the inputs: each shaping parameter, and the logarithm of those that span factors."""
+    features = []
+    for column in declaration.shaping:
+        p = declaration.parameters[column]
+        features.append(Feature(column, p.lower, p.upper, logarithm=False))
+        if p.lower > 0 and p.upper / p.lower > WIDE:
+            features.append(Feature(column, p.lower, p.upper, logarithm=True))
+    return tuple(features)
+

@@ -1,0 +1,45 @@
+"""The perceptron beneath every network of ours."""
+
+from __future__ import annotations
+
+import itertools
+
+import flax.linen as nn
+import jax
+
+
+class Perceptron(nn.Module):
+    """Dense layers with SiLU between them, plus a linear map straight from inputs to outputs.
+
+    The linear map carries what is plainly multiplicative in the parameters (inputs contain
+    logarithms, outputs are logarithms), so the layers need only learn the rest.
+
+    Args:
+        hidden: widths of the hidden layers.
+        outputs: number of outputs.
+    """
+
+    hidden: tuple[int, ...]
+    outputs: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return outputs (..., outputs) for inputs (..., features)."""
+        y = x
+        for i, width in enumerate(self.hidden):
+            y = nn.silu(nn.Dense(width, name=f"dense{i}")(y))
+        last = nn.Dense(self.outputs, name=f"dense{len(self.hidden)}")
+        skip = nn.Dense(
+            self.outputs, use_bias=False, kernel_init=nn.initializers.zeros_init(), name="skip"
+        )
+        return last(y) + skip(x)
+
+
+def weight_shapes(sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Return name -> shape of a perceptron's weights, for widths from inputs to outputs."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i, (m, n) in enumerate(itertools.pairwise(sizes)):
+        shapes[f"dense{i}/kernel"] = (m, n)
+        shapes[f"dense{i}/bias"] = (n,)
+    shapes["skip/kernel"] = (sizes[0], sizes[-1])
+    return shapes

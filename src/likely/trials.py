@@ -1,0 +1,338 @@
+"""Trials: what was observed, checked and encoded so that NaN never reaches a likelihood.
+
+PyMC takes NaN in observed data for missing values and imputes them, so each kind of trial has an
+encoding of its own, a row (rt, choice) of two floats:
+
+| observed                           | rt                | choice              | contributes    |
+|------------------------------------|-------------------|---------------------|----------------|
+| time and choice                    | seconds           | choice              | density        |
+| choice, time unobserved            | `TIME_UNOBSERVED` | choice              | P(choice)      |
+| time, choice unobserved            | seconds           | `CHOICE_UNOBSERVED` | sum of density |
+| neither, no response by a deadline | the deadline      | `NO_RESPONSE`       | P(T > rt)      |
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import reprlib
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from likely.errors import TrialsError, unknown
+from likely.typing import FloatArray
+
+TIME_UNOBSERVED = -math.inf  # in column 0: the choice is known, its time is not
+CHOICE_UNOBSERVED = -math.inf  # in column 1: the time is known, the choice is not
+NO_RESPONSE = math.inf  # in column 1: nothing happened until the deadline in column 0
+
+LONGEST_PLAUSIBLE = 50.0  # seconds; a larger median means that times are in milliseconds
+TWO_BOUNDARIES = (-1, 1)
+
+Rows = Sequence[Hashable] | pd.Index
+Why = Callable[[int], str]
+
+
+def encode(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArray:
+    """Check trials and encode them without NaN; see the table at the top of this module.
+
+    Args:
+        trials: a frame with columns `rt` (seconds, NaN = not observed), `choice` (NaN = not
+            observed) and optionally `deadline` (seconds, NaN = none); or an array (n, 2) of rt
+            and choice, which may be encoded already and then comes back unchanged.
+        choices: the choices of the model, such as (-1, 1).
+
+    Returns:
+        A C-contiguous float64 array (n, 2).
+
+    Raises:
+        TrialsError: naming column, row, value and remedy, if columns are missing or not numeric,
+            there are no trials, times are not positive and finite or look like milliseconds,
+            choices are unknown, NaN has no meaning, or an rt is later than its deadline.
+    """
+    if isinstance(trials, pd.DataFrame):
+        return _encode_frame(trials, choices)
+    return _encode_array(trials, choices)
+
+
+def recode_choices(
+    trials: pd.DataFrame, choices: Sequence[int]
+) -> tuple[pd.DataFrame, dict[float, int]]:
+    """Turn choices 0 and 1 (or False and True) into -1 and +1 where the model has two boundaries.
+
+    Args:
+        trials: a frame with a column `choice`.
+        choices: the choices of the model.
+
+    Returns:
+        The frame, and the mapping old -> new that was applied: {} if the choices were left alone,
+        in which case the frame is the one given.
+
+    Raises:
+        TrialsError: if the column is missing, appears twice or is not numeric.
+    """
+    given = numeric_column(trials, "choice")
+    values = set(given[~np.isnan(given)])
+    boolean = pd.api.types.is_bool_dtype(trials["choice"].dtype)
+    if (
+        tuple(choices) != TWO_BOUNDARIES
+        or not values <= {0.0, 1.0}
+        or not (0.0 in values or boolean)
+    ):
+        return trials, {}
+    return trials.assign(choice=np.where(given == 0.0, -1.0, given)), {0.0: -1, 1.0: 1}
+
+
+def read_trials(
+    path: str | os.PathLike[str],
+    *,
+    rt: str = "rt",
+    choice: str = "choice",
+    where: str | None = None,
+) -> pd.DataFrame:
+    """Read trials from a text file of comma-, semicolon- or tab-separated values.
+
+    Args:
+        path: a UTF-8 file with a header line.
+        rt: name of the column of response times; it is called `rt` in the frame returned.
+        choice: name of the column of choices; it is called `choice` in the frame returned.
+        where: an expression that says which rows to keep, in the column names of the file, such
+            as "monkey == 1 and 0.1 < rt < 1.65" (pandas' query language).
+
+    Returns:
+        A frame with `rt`, `choice` and every other column; row labels count the rows of the file
+        from 0. A column that `rt` or `choice` takes the name from is dropped.
+
+    Raises:
+        TrialsError: if the file cannot be read, a column is missing, or the expression fails or
+            leaves no rows.
+    """
+    frame = _read_csv(Path(path))
+    for name in (rt, choice):
+        _require_column(frame, name)
+    if rt == choice:
+        raise TrialsError(f"column {rt!r} cannot hold both response times and choices.")
+    if where is not None:
+        frame = _keep(frame, where)
+    if not len(frame):
+        raise TrialsError(f"{os.fspath(path)!r} has a header but no rows.")
+    replaced = [n for n in ("rt", "choice") if n not in (rt, choice) and n in frame.columns]
+    return frame.drop(columns=replaced).rename(columns={rt: "rt", choice: "choice"})
+
+
+def numeric_column(frame: pd.DataFrame, name: str) -> FloatArray:
+    """Return a column as float64 (n,), NaN where it is missing.
+
+    Raises:
+        TrialsError: if there is no such column, two of them, or a value that is not a number.
+    """
+    _require_column(frame, name)
+    column = frame[name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if column.dtype.kind in "iufb":
+        return np.array(column.to_numpy(dtype=np.float64, na_value=math.nan))
+    values = np.empty(len(column))
+    for i, value in enumerate(column.array):
+        values[i] = _number(value, name, column.index[i])
+    return values
+
+
+def _number(value: object, name: str, row: Hashable) -> float:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return math.nan
+    if isinstance(value, int | float | np.number | np.bool_) and not isinstance(
+        value, np.complexfloating | np.timedelta64
+    ):
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    remedy = "convert it to seconds" if name != "choice" else "recode it as whole numbers"
+    raise TrialsError(
+        f"column '{name}', row {shown(row)}: {shown(value)} is not a number; {remedy}."
+    )
+
+
+def shown(value: object) -> str:
+    """Return a value as short text of one line, fit for an error message."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    return _REPR.repr(value).replace("\n", " ")
+
+
+def _encode_frame(frame: pd.DataFrame, choices: Sequence[int]) -> FloatArray:
+    rt, choice = numeric_column(frame, "rt"), numeric_column(frame, "choice")
+    _require_trials(len(frame))
+    deadline = np.full(len(frame), math.nan)
+    if "deadline" in frame.columns:
+        deadline = numeric_column(frame, "deadline")
+    rows = frame.index
+    _require_times("rt", rt, rows)
+    _require_times("deadline", deadline, rows, unlimited=True)
+    _require_choices(choice, choices, rows)
+    meaningless = np.isnan(rt) & np.isnan(choice) & ~np.isfinite(deadline)
+    _refuse(meaningless, "deadline", rows, lambda i: f"{deadline[i]:.6g}, {_NO_DEADLINE}")
+    _refuse(
+        rt > deadline,
+        "rt",
+        rows,
+        lambda i: f"{rt[i]:.6g} is later than the deadline, {deadline[i]:.6g}; {_LATE}",
+    )
+    return _code(rt, choice, deadline)
+
+
+def _code(rt: FloatArray, choice: FloatArray, deadline: FloatArray) -> FloatArray:
+    no_time, no_choice = np.isnan(rt), np.isnan(choice)
+    neither = no_time & no_choice
+    coded = np.empty((len(rt), 2))
+    coded[:, 0] = np.where(neither, deadline, np.where(no_time, TIME_UNOBSERVED, rt))
+    coded[:, 1] = np.where(neither, NO_RESPONSE, np.where(no_choice, CHOICE_UNOBSERVED, choice))
+    return coded
+
+
+def _encode_array(trials: ArrayLike, choices: Sequence[int]) -> FloatArray:
+    try:
+        coded = np.array(trials, dtype=np.float64, order="C")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TrialsError(f"trials are not an array of numbers: {shown(trials)}.") from error
+    if coded.ndim != 2 or coded.shape[1] != 2:
+        raise TrialsError(
+            f"trials of shape {coded.shape} do not fit; expected (n, 2): rt and choice."
+        )
+    _require_trials(len(coded))
+    rt, choice = coded[:, 0], coded[:, 1]
+    rows = range(len(coded))
+    silent, timeless = choice == NO_RESPONSE, rt == TIME_UNOBSERVED
+    choiceless = np.isnan(choice) | (choice == CHOICE_UNOBSERVED)
+    _require_times("rt", np.where(timeless | silent, math.nan, rt), rows)
+    _require_times("deadline", np.where(silent, rt, math.nan), rows)
+    _require_choices(np.where(choiceless | silent, math.nan, choice), choices, rows)
+    meaningless = (np.isnan(rt) | timeless) & choiceless | silent & ~np.isfinite(rt)
+    _refuse(meaningless, "rt", rows, lambda i: f"{rt[i]:.6g}, {_NO_DEADLINE}")
+    rt[np.isnan(rt)] = TIME_UNOBSERVED
+    choice[np.isnan(choice)] = CHOICE_UNOBSERVED
+    return coded
+
+
+def _require_trials(n: int) -> None:
+    if n == 0:
+        raise TrialsError("there are no trials.")
+
+
+def _require_times(name: str, times: FloatArray, rows: Rows, *, unlimited: bool = False) -> None:
+    """Refuse times that are not positive seconds; NaN passes, and +inf if `unlimited`."""
+    wrong = (times <= 0.0) | (np.isinf(times) & ~(unlimited & (times > 0.0)))
+    _refuse(wrong, name, rows, lambda i: f"{times[i]:.6g} {_POSITIVE}")
+    finite = times[np.isfinite(times)]
+    if len(finite) and np.median(finite) > LONGEST_PLAUSIBLE:
+        raise TrialsError(
+            f"column '{name}' looks like milliseconds (median {np.median(finite):.6g}); times are "
+            "in seconds: divide by 1000."
+        )
+
+
+def _require_choices(choice: FloatArray, choices: Sequence[int], rows: Rows) -> None:
+    wrong = ~np.isnan(choice) & ~np.isin(choice, choices)
+    known = ", ".join(f"{c:+d}" if min(choices) < 0 else str(c) for c in choices)
+    advice = f"choices of this model are {known}"
+    if tuple(choices) == TWO_BOUNDARIES and set(choice[~np.isnan(choice)]) <= {0.0, 1.0}:
+        advice += "; recode 0 as -1, as in trials['choice'] = 2 * trials['choice'] - 1"
+    _refuse(wrong, "choice", rows, lambda i: f"{choice[i]:.6g} is unknown; {advice}")
+
+
+def _refuse(wrong: np.ndarray, column: str, rows: Rows, why: Why) -> None:
+    """Raise TrialsError for the first row that is wrong."""
+    bad = np.flatnonzero(wrong)
+    if len(bad):
+        more = f" ({len(bad)} rows in all)" if len(bad) > 1 else ""
+        row = shown(rows[bad[0]])
+        raise TrialsError(f"column '{column}', row {row}: {why(int(bad[0]))}{more}.")
+
+
+def _require_column(frame: pd.DataFrame, name: str) -> None:
+    count = sum(c == name for c in frame.columns)
+    if count > 1:
+        raise TrialsError(f"column '{name}' appears {count} times; keep one.")
+    if count == 0:
+        raise TrialsError(missing_column(name, frame.columns))
+
+
+def missing_column(name: str, columns: Iterable[Hashable]) -> str:
+    """Say that there is no column `name`, which there are, and which may have been meant."""
+    names = [str(c) for c in columns]
+    same = next((n for n in names if n.strip().casefold() == name.strip().casefold()), None)
+    if same is None:
+        return " ".join(unknown("column", name, names[:_COLUMNS_NAMED]).split())
+    return f"unknown column {name!r}. Did you mean {same!r}?"
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    text = _read_text(path)
+    header = text.lstrip().partition("\n")[0]
+    separator = next((s for s in ",\t;" if s in header), ",")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            return pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
+    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
+        raise TrialsError(f"{str(path)!r} is not a readable table: {first_line(error)}") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise TrialsError(f"cannot read {str(path)!r}: {reason}.") from error
+    if b"\0" in content:
+        raise TrialsError(f"{str(path)!r} is a binary file; expected a text file (CSV, UTF-8).")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TrialsError(
+            f"{str(path)!r} is not UTF-8 text (byte {error.start}); save it as CSV, UTF-8."
+        ) from error
+    if not text.strip():
+        raise TrialsError(f"{str(path)!r} is empty.")
+    return text
+
+
+def _keep(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return the rows for which the expression holds."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # No variables from our own scope: only columns may be named.
+            mask = frame.eval(where, local_dict={}, global_dict={})
+    except Exception as error:  # pandas raises nearly anything for a malformed expression
+        raise TrialsError(f"cannot select rows by {where!r}: {first_line(error)}") from error
+    if not (isinstance(mask, pd.Series) and pd.api.types.is_bool_dtype(mask.dtype)):
+        raise TrialsError(f"cannot select rows by {where!r}: it is not true or false for each row.")
+    kept = frame[mask.fillna(False).astype(bool)]
+    if not len(kept):
+        raise TrialsError(f"no row of {len(frame)} satisfies {where!r}.")
+    return kept
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, as one short line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _MESSAGE_LENGTH else text[:_MESSAGE_LENGTH] + "..."
+
+
+_POSITIVE = "must be positive and finite; use NaN for a time that was not observed"
+_LATE = "a response after it counts as none: set rt and choice to NaN"
+_NO_DEADLINE = (
+    "but neither rt nor choice is known; give the deadline by which there was no response, in a "
+    "column 'deadline', or leave the trial out"
+)
+_MESSAGE_LENGTH = 200
+_COLUMNS_NAMED = 20
+_REPR = reprlib.Repr(maxstring=60, maxother=60)
