@@ -282,8 +282,8 @@ def _require_start_before_responses(predictor: Predictor, data: pd.DataFrame) ->
     if len(late):
         start, rt = predictor.start()[late[0]], data["rt"].iloc[late[0]]
         raise ParameterError(
-            f"formula {predictor.design.formula!r} of parameter '{predictor.parameter}': priors are "
-            f"centred on {start:.3g} s, after the response at {rt:.3g} s in row "
+            f"formula {predictor.design.formula!r} of parameter '{predictor.parameter}': priors "
+            f"are centred on {start:.3g} s, after the response at {rt:.3g} s in row "
             f"{data.index[late[0]]}; add an intercept, or give priors."
         )
 

@@ -27,12 +27,13 @@ SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 def find_likelihood(words: Sequence[str]) -> Likelihood | None:
     """Return the likelihood that follows --model, if that is on the command line."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for i, word in enumerate(words):
         option, equals, value = word.partition("=")
-        if option in ("-m", "--model") and (value or following):
+        name = value if equals else "".join(words[i + 1 : i + 2])
+        if option in ("-m", "--model") and name:
             from likely.likelihood import load
 
-            return load(value if equals else following)
+            return load(name)
     return None
 
 

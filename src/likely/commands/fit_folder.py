@@ -71,7 +71,7 @@ def _plain(idata: xr.DataTree) -> xr.DataTree:
     """Return a copy without what netCDF cannot hold: samplers leave None among their messages."""
     plain = idata.copy()
     for name, group in idata.children.items():
-        objects = [v for v in group.data_vars if group[v].dtype == object]
+        objects = [v for v in map(str, group.data_vars) if group[v].dtype == object]
         plain[name] = type(idata)(group.to_dataset().drop_vars(objects))
     return plain
 

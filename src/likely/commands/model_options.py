@@ -70,8 +70,8 @@ class ModelCommand(click.Command):
         for p in declaration.parameters:
             if f"--{p.name}" in taken:
                 raise ModelError(
-                    f"model '{declaration.name}': parameter '{p.name}' has the name of an option of "
-                    "this command; rename it."
+                    f"model '{declaration.name}': parameter '{p.name}' has the name of an option "
+                    "of this command; rename it."
                 )
             unit = f" [{p.unit}]" if p.unit else ""
             text = f"{p.description}{unit}; box {p.lower:g} to {p.upper:g}".lstrip("; ")

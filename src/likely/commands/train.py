@@ -34,7 +34,7 @@ def train(
     likelihood = learn(chosen, seconds=seconds, steps=steps, seed=seed)
     likelihood.save(path)
     record = likelihood.training
-    rows: list[tuple[str, ...]] = [("model", "steps", "draws", "seconds", "loss", "file")]
+    head = ("model", "steps", "draws", "seconds", "loss", "file")
     loss = f"{record.history[-1][2]:.4f}" if record.history else ""
     done = (f"{record.steps}", f"{record.draws}", f"{record.seconds:.1f}", loss)
-    click.echo(aligned([*rows, (chosen.name, *done, str(path))]))
+    click.echo(aligned([head, (chosen.name, *done, str(path))]))

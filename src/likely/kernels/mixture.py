@@ -17,6 +17,8 @@ from likely.kernels.inverse_gaussian import draw, log_density_terms, log_surviva
 from likely.kernels.rows import distinct_rows, group_by
 from likely.typing import FloatArray
 
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
 ROWS_AT_ONCE = 512  # distinct rows whose network outputs are held in memory together
 
 
@@ -40,94 +42,126 @@ class Layout(NamedTuple):
     non_decision: int
 
 
-@numba.njit(cache=True, nogil=True)
-def _inputs(features, rows):  # type: ignore[no-untyped-def]
-    """Return standardised inputs (rows, F) and their derivatives (p, rows, F)."""
-    count, p = rows.shape
-    x = np.empty((count, len(features)))
-    dx = np.zeros((p, count, len(features)))
-    for j in range(len(features)):
+@_compiled
+def _inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
+    """Write standardised inputs (rows, F) and their derivatives (rows, p, F), which start at 0."""
+    for j in range(features.shape[0]):
         column = int(features[j, 0])
         lower, upper = features[j, 1], features[j, 2]
         logarithm = features[j, 3] > 0
-        low, high = (math.log(lower), math.log(upper)) if logarithm else (lower, upper)
+        low = math.log(lower) if logarithm else lower
+        high = math.log(upper) if logarithm else upper
         centre, half = 0.5 * (low + high), 0.5 * (high - low)
-        for i in range(count):
+        for i in range(rows.shape[0]):
             value = min(max(rows[i, column], lower), upper)
             x[i, j] = ((math.log(value) if logarithm else value) - centre) / half
-            if lower <= rows[i, column] <= upper:
-                dx[column, i, j] = (1.0 / value if logarithm else 1.0) / half
-    return x, dx
+            if dx.shape[1] > 0 and lower <= rows[i, column] <= upper:
+                dx[i, column, j] = (1.0 / value if logarithm else 1.0) / half
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
+def _multiply(x, weights, begin, result):  # type: ignore[no-untyped-def]
+    """Add to result (n,) the product of x (m,) and the matrix (m, n) that begins at `begin`."""
+    n = result.shape[0]
+    for k in range(x.shape[0]):
+        factor = x[k]
+        if factor != 0.0:
+            offset = begin + k * n
+            for j in range(n):
+                result[j] += factor * weights[offset + j]
+
+
+@_compiled
 def _silu(x, dx):  # type: ignore[no-untyped-def]
-    """Apply SiLU to x (rows, width) and its derivative to dx (p, rows, width), in place."""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            gate = 1.0 / (1.0 + math.exp(-x[i, j]))
-            slope = gate * (1.0 + x[i, j] * (1.0 - gate))
-            x[i, j] *= gate
-            for d in range(dx.shape[0]):
-                dx[d, i, j] *= slope
+    """Apply SiLU to x (width,) and its derivative to dx (p, width), in place."""
+    for j in range(x.shape[0]):
+        gate = 1.0 / (1.0 + math.exp(-x[j]))
+        slope = gate * (1.0 + x[j] * (1.0 - gate))
+        x[j] *= gate
+        for d in range(dx.shape[0]):
+            dx[d, j] *= slope
 
 
-@numba.njit(cache=True, nogil=True)
-def network(weights, sizes, x, dx):  # type: ignore[no-untyped-def]
-    """Return outputs (rows, m) and derivatives (p, rows, m) of the perceptron at inputs x.
+@_compiled
+def network(weights, sizes, first, dfirst, outputs, slopes):  # type: ignore[no-untyped-def]
+    """Write outputs (rows, m) and derivatives (rows, p, m) of the perceptron at inputs `first`.
 
     The flat weights hold each layer's kernel and bias in turn, and then the kernel of the linear
     map from inputs to outputs.
     """
-    p, count = dx.shape[0], dx.shape[1]
-    first, dfirst = x, dx
-    begin = 0
-    for layer in range(len(sizes) - 1):
-        m, n = sizes[layer], sizes[layer + 1]
-        kernel = weights[begin : begin + m * n].reshape(m, n)
-        bias = weights[begin + m * n : begin + m * n + n]
-        begin += m * n + n
-        x = np.dot(x, kernel) + bias
-        dx = np.dot(dx.reshape(p * count, m), kernel).reshape(p, count, n)
-        if layer < len(sizes) - 2:
-            _silu(x, dx)
-    m, n = sizes[0], sizes[-1]
-    skip = weights[begin : begin + m * n].reshape(m, n)
-    x += np.dot(first, skip)
-    dx += np.dot(dfirst.reshape(p * count, m), skip).reshape(p, count, n)
-    return x, dx
+    p, layers = dfirst.shape[1], sizes.shape[0] - 1
+    widest = 0
+    for layer in range(layers + 1):
+        widest = max(widest, sizes[layer])
+    x, dx = np.empty((2, widest)), np.empty((2, p, widest))
+    for i in range(first.shape[0]):
+        begin = 0
+        for layer in range(layers):
+            m, n = sizes[layer], sizes[layer + 1]
+            source, target = layer % 2, (layer + 1) % 2
+            last = layer == layers - 1
+            y = outputs[i] if last else x[target, :n]
+            dy = slopes[i] if last else dx[target, :, :n]
+            for j in range(n):
+                y[j] = weights[begin + m * n + j]
+            dy[:, :] = 0.0
+            _multiply(first[i] if layer == 0 else x[source, :m], weights, begin, y)
+            for d in range(p):
+                _multiply(dfirst[i, d] if layer == 0 else dx[source, d, :m], weights, begin, dy[d])
+            if not last:
+                _silu(y, dy)
+            begin += m * n + n
+        _multiply(first[i], weights, begin, outputs[i])
+        for d in range(p):
+            _multiply(dfirst[i, d], weights, begin, slopes[i, d])
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def _normalise(outputs, slopes, terms):  # type: ignore[no-untyped-def]
     """Turn the first `terms` outputs, logits, into log weights; adjust their derivatives."""
-    p = slopes.shape[0]
     for i in range(outputs.shape[0]):
-        top = outputs[i, :terms].max()
+        top = -np.inf
+        for j in range(terms):
+            top = max(top, outputs[i, j])
         total = 0.0
         for j in range(terms):
             total += math.exp(outputs[i, j] - top)
         shift = top + math.log(total)
         for j in range(terms):
             outputs[i, j] -= shift
-        for d in range(p):
+        for d in range(slopes.shape[1]):
             mean = 0.0
             for j in range(terms):
-                mean += math.exp(outputs[i, j]) * slopes[d, i, j]
+                mean += math.exp(outputs[i, j]) * slopes[i, d, j]
             for j in range(terms):
-                slopes[d, i, j] -= mean
+                slopes[i, d, j] -= mean
 
 
-@numba.njit(cache=True, nogil=True)
-def mixtures(weights, layout, rows):  # type: ignore[no-untyped-def]
-    """Return log w, log mu, log lambda of each row, (rows, 3CK), and derivatives (rows, 3CK, p)."""
-    x, dx = _inputs(layout.features, rows)
-    outputs, slopes = network(weights, layout.sizes, x, dx)
-    _normalise(outputs, slopes, len(layout.choices) * layout.components)
-    return outputs, np.ascontiguousarray(slopes.transpose(1, 2, 0))
+@_compiled
+def _mixtures(weights, layout, rows, derivatives):  # type: ignore[no-untyped-def]
+    """Return log w, log mu, log lambda of each row, (rows, 3CK), and derivatives (rows, p, 3CK)."""
+    count, p = rows.shape[0], rows.shape[1] if derivatives else 0
+    x = np.empty((count, layout.features.shape[0]))
+    dx = np.zeros((count, p, layout.features.shape[0]))
+    outputs = np.empty((count, layout.sizes[-1]))
+    slopes = np.empty((count, p, layout.sizes[-1]))
+    _inputs(layout.features, rows, x, dx)
+    network(weights, layout.sizes, x, dx, outputs, slopes)
+    _normalise(outputs, slopes, layout.choices.shape[0] * layout.components)
+    return outputs, slopes
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
+def _rows_of(theta, representatives, first, stop):  # type: ignore[no-untyped-def]
+    """Copy the representatives' rows from `first` to `stop`."""
+    rows = np.empty((stop - first, theta.shape[1]))
+    for r in range(stop - first):
+        for j in range(theta.shape[1]):
+            rows[r, j] = theta[representatives[first + r], j]
+    return rows
+
+
+@_compiled
 def supported(support, row):  # type: ignore[no-untyped-def]
     """Tell whether every parameter of the row is a number within its support."""
     for j in range(len(row)):
@@ -136,7 +170,7 @@ def supported(support, row):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def _span(layout, rt, choice):  # type: ignore[no-untyped-def]
     """Return which terms a trial involves (first, last) and whether its time is a density.
 
@@ -149,18 +183,19 @@ def _span(layout, rt, choice):  # type: ignore[no-untyped-def]
         return 0, terms, -role
     if choice == -np.inf or math.isnan(choice):
         return 0, terms, role
-    for c in range(len(layout.choices)):
+    for c in range(layout.choices.shape[0]):
         if layout.choices[c] == choice:
             return c * layout.components, (c + 1) * layout.components, role
     return 0, 0, role
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no-untyped-def]
     """Return the log density of one trial; write its derivative by the parameters to `gradient`."""
     first, last, role = span
     terms = len(layout.choices) * layout.components
-    gradient[:] = 0.0
+    for d in range(gradient.shape[0]):
+        gradient[d] = 0.0
     if role == 0 and last - first == terms or role < 0 and s <= 0.0:
         return 0.0
     if last == first or role > 0 and not 0.0 < s < np.inf:
@@ -188,16 +223,16 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
         share = work[0, j] / total
         for d in range(len(gradient)):
             gradient[d] += share * (
-                slopes[j, d]
-                + work[1, j] * slopes[terms + j, d]
-                + work[2, j] * slopes[2 * terms + j, d]
+                slopes[d, j]
+                + work[1, j] * slopes[d, terms + j]
+                + work[2, j] * slopes[d, 2 * terms + j]
             )
         if layout.non_decision >= 0:
             gradient[layout.non_decision] -= share * work[3, j]
     return best + math.log(total)
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def log_likelihood(weights, layout, theta, trials):  # type: ignore[no-untyped-def]
     """Return the log density of each trial, (n,), and its derivative by its parameters, (n, p).
 
@@ -210,12 +245,13 @@ def log_likelihood(weights, layout, theta, trials):  # type: ignore[no-untyped-d
     work = np.empty((4, len(layout.choices) * layout.components))
     for block in range(0, len(representatives), ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, len(representatives))
-        rows = theta[representatives[block:stop]]
-        outputs, slopes = mixtures(weights, layout, rows)
+        rows = _rows_of(theta, representatives, block, stop)
+        outputs, slopes = _mixtures(weights, layout, rows, True)
         for r in range(stop - block):
             inside = supported(layout.support, rows[r])
             shift = rows[r, layout.non_decision] if layout.non_decision >= 0 else 0.0
-            for i in order[begins[block + r] : begins[block + r + 1]]:
+            for k in range(begins[block + r], begins[block + r + 1]):
+                i = order[k]
                 if inside:
                     span = _span(layout, trials[i, 0], trials[i, 1])
                     s = trials[i, 0] - shift
@@ -225,7 +261,17 @@ def log_likelihood(weights, layout, theta, trials):  # type: ignore[no-untyped-d
     return values, gradients
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
+def _pick(log_w, terms, u):  # type: ignore[no-untyped-def]
+    """Return the component whose share of the unit interval holds u."""
+    j, reached = 0, math.exp(log_w[0])
+    while j < terms - 1 and reached <= u:
+        j += 1
+        reached += math.exp(log_w[j])
+    return j
+
+
+@_compiled
 def draws(weights, layout, theta, uniforms, normals):  # type: ignore[no-untyped-def]
     """Turn uniforms (n, 2) and normals (n,) into trials (n, 2); theta is (1, p) or (n, p).
 
@@ -238,18 +284,15 @@ def draws(weights, layout, theta, uniforms, normals):  # type: ignore[no-untyped
     order, begins = group_by(which, len(representatives))
     for block in range(0, len(representatives), ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, len(representatives))
-        rows = theta[representatives[block:stop]]
-        x, _ = _inputs(layout.features, rows)
-        outputs, slopes = network(weights, layout.sizes, x, np.empty((0, len(rows), x.shape[1])))
-        _normalise(outputs, slopes, terms)
+        rows = _rows_of(theta, representatives, block, stop)
+        outputs, _ = _mixtures(weights, layout, rows, False)
         for r in range(stop - block):
             if not supported(layout.support, rows[r]):
                 continue
             shift = rows[r, layout.non_decision] if layout.non_decision >= 0 else 0.0
-            cumulative = np.cumsum(np.exp(outputs[r, :terms]))
-            for i in order[begins[block + r] : begins[block + r + 1]]:
-                level = uniforms[i, 0] * cumulative[-1]
-                j = min(np.searchsorted(cumulative, level, side="right"), terms - 1)
+            for k in range(begins[block + r], begins[block + r + 1]):
+                i = order[k]
+                j = _pick(outputs[r], terms, uniforms[i, 0])
                 mu, lam = math.exp(outputs[r, terms + j]), math.exp(outputs[r, 2 * terms + j])
                 trials[i, 0] = shift + draw(mu, lam, normals[i], uniforms[i, 1])
                 trials[i, 1] = layout.choices[j // layout.components]

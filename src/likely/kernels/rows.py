@@ -7,13 +7,22 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def _hash(row):  # type: ignore[no-untyped-def]
-    """Hash a row of floats by their bits (FNV-1a over 64-bit words, then a final mix)."""
+def _hash(words, i):  # type: ignore[no-untyped-def]
+    """Hash row i of 64-bit words (FNV-1a, with a mix of high into low bits)."""
     value = np.uint64(14695981039346656037)
-    for word in row.view(np.uint64):
-        value = (value ^ word) * np.uint64(1099511628211)
+    for j in range(words.shape[1]):
+        value = (value ^ words[i, j]) * np.uint64(1099511628211)
         value ^= value >> np.uint64(32)
     return value
+
+
+@numba.njit(cache=True, nogil=True)
+def _same(words, i, j):  # type: ignore[no-untyped-def]
+    """Tell whether rows i and j are bitwise equal."""
+    for k in range(words.shape[1]):
+        if words[i, k] != words[j, k]:
+            return False
+    return True
 
 
 @numba.njit(cache=True, nogil=True)
@@ -25,6 +34,7 @@ def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
     which = np.zeros(n, dtype=np.int64)
     if theta.shape[0] == 1:
         return np.zeros(min(n, 1), dtype=np.int64), which
+    words = theta.view(np.uint64)
     slots = 16
     while slots < 2 * n:
         slots *= 2
@@ -32,10 +42,8 @@ def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
     representatives = np.empty(n, dtype=np.int64)
     count = 0
     for i in range(n):
-        slot = np.int64(_hash(theta[i]) & np.uint64(slots - 1))
-        while table[slot] >= 0 and not np.array_equal(
-            theta[representatives[table[slot]]].view(np.uint64), theta[i].view(np.uint64)
-        ):
+        slot = np.int64(_hash(words, i) & np.uint64(slots - 1))
+        while table[slot] >= 0 and not _same(words, representatives[table[slot]], i):
             slot = (slot + 1) & (slots - 1)
         if table[slot] < 0:
             table[slot] = count
@@ -53,7 +61,7 @@ def group_by(which, groups):  # type: ignore[no-untyped-def]
         begins[w + 1] += 1
     for g in range(groups):
         begins[g + 1] += begins[g]
-    position = begins[:-1].copy()
+    position = begins.copy()
     order = np.empty(len(which), dtype=np.int64)
     for i in range(len(which)):
         order[position[which[i]]] = i
