@@ -77,13 +77,18 @@ class Predictor:
         predictor = pt.dot(self.design.rows, pt.stack(coefficients))
         return self.link.inverse_tensor(predictor)[self.design.index]
 
-    def values(self, coefficients: FloatArray) -> FloatArray:
-        """Return the parameter for each distinct row: (draws, k) -> (draws, m)."""
-        return self.link.inverse(coefficients @ self.design.rows.T)
+    def values(self, coefficients: Mapping[str, FloatArray]) -> FloatArray:
+        """Return the parameter for each of m distinct rows, (draws, m).
+
+        Args:
+            coefficients: name -> (draws,); others than this predictor's are ignored.
+        """
+        columns = [coefficients[p.coefficient] for p in self.priors]
+        return self.link.inverse(np.stack(columns, axis=1) @ self.design.rows.T)
 
     def start(self) -> FloatArray:
         """Return the parameter of each trial (n,) with all coefficients at prior means."""
-        means = np.array([[p.mean for p in self.priors]])
+        means = {p.coefficient: np.array([p.mean]) for p in self.priors}
         return self.values(means)[0, self.design.index]
 
 

@@ -51,6 +51,13 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
     metavar="COEFFICIENT MEAN SD",
     help="Normal prior of a coefficient, such as v_coh 0 10, on the scale of its link.",
 )
+@click.option(
+    "--lapse",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of trials on which any choice is made at any time.",
+)
 @click.option("--draws", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--tune", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--chains", type=click.IntRange(1), default=4, show_default=True)
@@ -70,6 +77,7 @@ def fit(
     choice: str,
     where: str | None,
     priors: tuple[tuple[str, float, float], ...],
+    lapse: float,
     draws: int,
     tune: int,
     chains: int,
@@ -105,6 +113,7 @@ def fit(
             formula=formula,
             fixed=fixed,
             priors={name: (mean, sd) for name, mean, sd in priors},
+            lapse=lapse,
             seed=seed,
             quiet=True,
             **sample,
@@ -160,8 +169,10 @@ def _command() -> str:
 def _table(result: Fit) -> str:
     """Return the summary without coefficients that have a plainer name."""
     summary = result.summary()
-    doubled = [p.priors[0].coefficient for p in result.predictors if p.design.intercept_only]
+    doubled = [
+        p.priors[0].coefficient for p in result.specification.predictors if p.design.intercept_only
+    ]
     columns = [c for c in summary.columns if not c.startswith("mcse") and c != "ess_tail"]
     text = summary.drop(index=doubled)[columns].to_string(float_format="{:.4g}".format)
-    fixed = [f"{name} = {value:g} (fixed)" for name, value in result.fixed.items()]
+    fixed = [f"{name} = {value:g} (fixed)" for name, value in result.specification.fixed.items()]
     return "\n".join([text, *fixed])

@@ -53,14 +53,16 @@ def write(result: Fit, folder: Path, record: Record) -> None:
 
 
 def _describe(result: Fit, record: Record) -> dict[str, Any]:
+    plan = result.specification
     return {
         "command": record.command,
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         "model": result.likelihood.declaration.name,
         "trials": {"file": record.trials, "where": record.where, "rows": len(result.data)},
-        "formula": result.formula,
-        "fixed": dict(result.fixed),
-        "priors": result.priors.to_dict(orient="records"),
+        "formula": plan.formula,
+        "fixed": dict(plan.fixed),
+        "lapse": 0.0 if plan.lapses is None else plan.lapses.probability,
+        "priors": plan.priors.to_dict(orient="records"),
         "sampler": record.sample,
         "seed": result.seed,
         "share of draws outside the box": result.outside_box(),
@@ -100,7 +102,7 @@ def _conditions(result: Fit, data: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     import numpy as np
     import pandas as pd
 
-    used = [column for p in result.predictors for column in p.design.columns]
+    used = [column for p in result.specification.predictors for column in p.design.columns]
     if not used:
         return "condition", data.assign(condition="all trials")
     name = used[0]

@@ -7,6 +7,7 @@ loops call any such function with one array of parameters.
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,14 +18,14 @@ from numba.core.errors import NumbaError
 
 from likely.errors import ModelError
 from likely.kernels.caching import cached
-from likely.kernels.diffusion import first_passages
+from likely.kernels.diffusion import PACE, first_passages
 from likely.typing import FirstPassages, FloatArray
 
 BLOCK = 1024  # trajectories of a per-trial simulator that share one random generator
 
 _DIFFUSION = """
 def passages(rows, draws, first, seed, limit, times, choices):
-    first_passages(rows, draws, first, seed, limit, times, choices, drift, boundary, start)
+    first_passages(rows, draws, first, seed, limit, times, choices, pace, drift, boundary, start)
 """
 
 _TRIALS = """
@@ -95,6 +96,7 @@ def compile_diffusion(
     """Compile the first passages of a diffusion; see `likely.model.Diffusion` for the functions."""
     functions = {
         "first_passages": first_passages,
+        "pace": PACE if "s" in argument_names(drift) else math.inf,
         "drift": row_adapter(drift, ("x", "s"), names),
         "boundary": row_adapter(boundary, ("s",), names),
         "start": row_adapter(start, (), names),

@@ -21,7 +21,9 @@ STEP = 0.25  # dt / (half-width)^2; both boundaries are crossed within one step 
 SHRINK = 0.6  # within a step the half-width falls to no less than this share of itself
 CURVATURE = 0.02  # boundary's departure from a straight line, in standard deviations of a step
 VARIATION = 0.1  # change of drift over a step, times sqrt(dt): displacement error in noise sds
-HALVINGS = 12
+REACH = 3.0  # standard deviations of a step within which a change of drift over space is noticed
+HALVINGS = 16  # a step is never shorter than STEP (half-width)^2 by more, so that jumps are passed
+PACE = 0.02  # seconds: a step at most where the drift depends on time, lest it miss a pulse
 MAX_STEPS = 1_000_000
 NEGLIGIBLE = 40.0  # a bridge crosses with probability below exp(-40)
 
@@ -29,14 +31,18 @@ NEGLIGIBLE = 40.0  # a bridge crosses with probability below exp(-40)
 @numba.njit(inline="always")
 def _step(x, s, half_width, longest, row, drift, boundary):  # type: ignore[no-untyped-def]
     """Choose the step: return its length, the half-width at its end, the drift at its start."""
-    dt = min(STEP * half_width * half_width, longest)
+    dt = STEP * half_width * half_width
+    shortest = dt * 0.5**HALVINGS
+    dt = min(dt, longest)
     rate = drift(x, s, row)
-    for _ in range(HALVINGS):
+    while dt > shortest:
         end = boundary(s + dt, row)
         sd = math.sqrt(dt)
-        bend = abs(half_width + end - 2.0 * boundary(s + 0.5 * dt, row))
-        spread = abs(drift(x + sd, s, row) - drift(x - sd, s, row))
-        change = abs(drift(x, s + dt, row) - rate) + spread
+        quarter = abs(0.75 * half_width + 0.25 * end - boundary(s + 0.25 * dt, row))
+        bend = quarter + abs(0.25 * half_width + 0.75 * end - boundary(s + 0.75 * dt, row))
+        reach = REACH * sd
+        spread = abs(drift(x + reach, s, row) - rate) + abs(drift(x - reach, s, row) - rate)
+        change = abs(drift(x, s + dt, row) - rate) + spread / REACH
         if end >= SHRINK * half_width and bend <= CURVATURE * sd and change * sd <= VARIATION:
             break
         dt *= 0.5
@@ -63,7 +69,7 @@ def _crossing_time(d0: float, d1: float, dt: float, state: np.uint64) -> tuple[f
 
 
 @numba.njit(inline="always")
-def first_passage(row, limit, state, drift, boundary, start):  # type: ignore[no-untyped-def]
+def first_passage(row, limit, state, pace, drift, boundary, start):  # type: ignore[no-untyped-def]
     """Follow one trajectory to its first passage: return (decision time, choice).
 
     A trajectory that has not decided by `limit` seconds returns (nan, nan). One that cannot be
@@ -79,7 +85,7 @@ def first_passage(row, limit, state, drift, boundary, start):  # type: ignore[no
     for _ in range(MAX_STEPS):
         if s >= limit:
             break
-        longest = min(2.0 * dt, limit - s)
+        longest = min(2.0 * dt, limit - s, pace)
         dt, end_width, rate = _step(x, s, half_width, longest, row, drift, boundary)
         z, state = normal(state)
         noise = math.sqrt(dt) * z
@@ -105,9 +111,9 @@ def first_passage(row, limit, state, drift, boundary, start):  # type: ignore[no
 
 
 @numba.njit(inline="always")
-def first_passages(rows, draws, first, seed, limit, times, choices, drift, boundary, start):  # type: ignore[no-untyped-def]  # noqa: E501
+def first_passages(rows, draws, first, seed, limit, times, choices, pace, drift, boundary, start):  # type: ignore[no-untyped-def]  # noqa: E501
     """Fill times and choices: trajectory i uses row (first + i) // draws and stream first + i."""
     for i in range(times.shape[0]):
         row = rows[(first + i) // draws]
         state = stream(seed, first + i)
-        times[i], choices[i] = first_passage(row, limit, state, drift, boundary, start)
+        times[i], choices[i] = first_passage(row, limit, state, pace, drift, boundary, start)

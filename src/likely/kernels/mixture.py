@@ -93,27 +93,30 @@ def network(weights, sizes, first, dfirst, outputs, slopes):  # type: ignore[no-
     widest = 0
     for layer in range(layers + 1):
         widest = max(widest, sizes[layer])
-    x, dx = np.empty((2, widest)), np.empty((2, p, widest))
+    x, dx = np.empty((layers + 1, widest)), np.empty((layers + 1, p, widest))
     for i in range(first.shape[0]):
+        x[0, : sizes[0]] = first[i]
+        for d in range(p):
+            dx[0, d, : sizes[0]] = dfirst[i, d]
         begin = 0
         for layer in range(layers):
             m, n = sizes[layer], sizes[layer + 1]
-            source, target = layer % 2, (layer + 1) % 2
-            last = layer == layers - 1
-            y = outputs[i] if last else x[target, :n]
-            dy = slopes[i] if last else dx[target, :, :n]
+            y = x[layer + 1, :n]
             for j in range(n):
                 y[j] = weights[begin + m * n + j]
-            dy[:, :] = 0.0
-            _multiply(first[i] if layer == 0 else x[source, :m], weights, begin, y)
+            _multiply(x[layer, :m], weights, begin, y)
             for d in range(p):
-                _multiply(dfirst[i, d] if layer == 0 else dx[source, d, :m], weights, begin, dy[d])
-            if not last:
-                _silu(y, dy)
+                dx[layer + 1, d, :n] = 0.0
+                _multiply(dx[layer, d, :m], weights, begin, dx[layer + 1, d, :n])
+            if layer < layers - 1:
+                _silu(y, dx[layer + 1])
             begin += m * n + n
-        _multiply(first[i], weights, begin, outputs[i])
+        n = sizes[layers]
+        _multiply(x[0, : sizes[0]], weights, begin, x[layers, :n])
+        outputs[i] = x[layers, :n]
         for d in range(p):
-            _multiply(dfirst[i, d], weights, begin, slopes[i, d])
+            _multiply(dx[0, d, : sizes[0]], weights, begin, dx[layers, d, :n])
+            slopes[i, d] = dx[layers, d, :n]
 
 
 @_compiled
@@ -233,18 +236,17 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
 
 
 @_compiled
-def log_likelihood(weights, layout, theta, trials):  # type: ignore[no-untyped-def]
-    """Return the log density of each trial, (n,), and its derivative by its parameters, (n, p).
+def log_likelihood(weights, layout, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
+    """Write the log density of each trial, (n,), and its derivative by its parameters, (n, p).
 
     theta is (1, p) or (n, p), trials (n, 2). Where the density is 0 the derivative is 0 too.
     """
-    n, p = len(trials), theta.shape[1]
-    values, gradients = np.empty(n), np.zeros((n, p))
+    n = trials.shape[0]
     representatives, which = distinct_rows(theta, n)
-    order, begins = group_by(which, len(representatives))
-    work = np.empty((4, len(layout.choices) * layout.components))
-    for block in range(0, len(representatives), ROWS_AT_ONCE):
-        stop = min(block + ROWS_AT_ONCE, len(representatives))
+    order, begins = group_by(which, representatives.shape[0])
+    work = np.empty((4, layout.choices.shape[0] * layout.components))
+    for block in range(0, representatives.shape[0], ROWS_AT_ONCE):
+        stop = min(block + ROWS_AT_ONCE, representatives.shape[0])
         rows = _rows_of(theta, representatives, block, stop)
         outputs, slopes = _mixtures(weights, layout, rows, True)
         for r in range(stop - block):
@@ -258,7 +260,8 @@ def log_likelihood(weights, layout, theta, trials):  # type: ignore[no-untyped-d
                     values[i] = _trial(layout, outputs[r], slopes[r], s, span, gradients[i], work)
                 else:
                     values[i] = -np.inf
-    return values, gradients
+                    for d in range(theta.shape[1]):
+                        gradients[i, d] = 0.0
 
 
 @_compiled
@@ -272,28 +275,25 @@ def _pick(log_w, terms, u):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def draws(weights, layout, theta, uniforms, normals):  # type: ignore[no-untyped-def]
+def draws(weights, layout, theta, uniforms, normals, trials):  # type: ignore[no-untyped-def]
     """Turn uniforms (n, 2) and normals (n,) into trials (n, 2); theta is (1, p) or (n, p).
 
     Parameters outside their support give (nan, nan).
     """
-    n = len(normals)
-    terms = len(layout.choices) * layout.components
-    trials = np.full((n, 2), np.nan)
-    representatives, which = distinct_rows(theta, n)
-    order, begins = group_by(which, len(representatives))
-    for block in range(0, len(representatives), ROWS_AT_ONCE):
-        stop = min(block + ROWS_AT_ONCE, len(representatives))
+    terms = layout.choices.shape[0] * layout.components
+    representatives, which = distinct_rows(theta, normals.shape[0])
+    order, begins = group_by(which, representatives.shape[0])
+    for block in range(0, representatives.shape[0], ROWS_AT_ONCE):
+        stop = min(block + ROWS_AT_ONCE, representatives.shape[0])
         rows = _rows_of(theta, representatives, block, stop)
         outputs, _ = _mixtures(weights, layout, rows, False)
         for r in range(stop - block):
-            if not supported(layout.support, rows[r]):
-                continue
+            inside = supported(layout.support, rows[r])
             shift = rows[r, layout.non_decision] if layout.non_decision >= 0 else 0.0
             for k in range(begins[block + r], begins[block + r + 1]):
                 i = order[k]
                 j = _pick(outputs[r], terms, uniforms[i, 0])
                 mu, lam = math.exp(outputs[r, terms + j]), math.exp(outputs[r, 2 * terms + j])
-                trials[i, 0] = shift + draw(mu, lam, normals[i], uniforms[i, 1])
-                trials[i, 1] = layout.choices[j // layout.components]
-    return trials
+                s = draw(mu, lam, normals[i], uniforms[i, 1])
+                trials[i, 0] = shift + s if inside else np.nan
+                trials[i, 1] = layout.choices[j // layout.components] if inside else np.nan

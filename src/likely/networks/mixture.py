@@ -19,13 +19,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numba
 import numpy as np
 from flax.traverse_util import unflatten_dict
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
-from likely.kernels.mixture import Layout, draws, log_likelihood
+from likely.kernels import native
+from likely.kernels.mixture import Layout
 from likely.networks.density import Density
 from likely.networks.inverse_gaussian import Mixture, draw_trials, log_density
 from likely.networks.perceptron import Perceptron, weight_shapes
@@ -134,35 +134,21 @@ class MixtureDensity(Density):
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and their gradients (n, p)."""
-        return log_likelihood(weights, self.layout, theta, trials)
+        return native.log_densities(weights, self.layout, theta, trials)
 
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
     ) -> FloatArray:
         """Return trials (n, 2)."""
-        return draws(weights, self.layout, theta, uniforms, normals)
+        return native.draw_trials(weights, self.layout, theta, uniforms, normals)
 
     def compiled_log_density(self) -> Any:
         """Return the numba function(weights, theta, trials)."""
-        sizes, features, support, choices, count, column = self.layout
-
-        @numba.njit(nogil=True)
-        def log_density(weights, theta, trials):  # type: ignore[no-untyped-def]
-            layout = Layout(sizes, features, support, choices, count, column)
-            return log_likelihood(weights, layout, theta, trials)
-
-        return log_density
+        return native.log_density_caller(self.size, self.layout)
 
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""
-        sizes, features, support, choices, count, column = self.layout
-
-        @numba.njit(nogil=True)
-        def draw(weights, theta, uniforms, normals):  # type: ignore[no-untyped-def]
-            layout = Layout(sizes, features, support, choices, count, column)
-            return draws(weights, layout, theta, uniforms, normals)
-
-        return draw
+        return native.draws_caller(self.size, self.layout)
 
     @property
     def network(self) -> Perceptron:
