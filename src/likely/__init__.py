@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from likely.declaration import Declaration, Parameter
     from likely.likelihood import Likelihood, load
     from likely.model import Diffusion, Model, Simulator
-    from likely.zoo import models
     from likely.simulation import simulate
     from likely.training import train
+    from likely.zoo import models
 
 _HOMES = {
     "Declaration": "likely.declaration",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -23,14 +23,14 @@ LIMIT = 100.0  # decision time at which a trial counts as undecided; its surviva
 class Batch(NamedTuple):
     """Several steps' worth of simulations.
 
-    theta is (steps, sets, p), times and choices (steps, sets, draws), limit (steps,). Choices are
-    indices, -1 for a trial undecided at the limit.
+    Arrays of numpy or JAX: theta is (steps, sets, p), times and choices (steps, sets, draws),
+    limit (steps,). Choices are indices, -1 for a trial undecided at the limit.
     """
 
-    theta: np.ndarray
-    times: np.ndarray
-    choices: np.ndarray
-    limit: np.ndarray
+    theta: Any
+    times: Any
+    choices: Any
+    limit: Any
 
 
 class Batches:
@@ -104,7 +104,9 @@ class Batches:
         require_passages(self._model.declaration, times, choices)
         late = np.isnan(times)
         times[late] = LIMIT
-        indices = np.searchsorted(self._model.choices, np.where(late, self._model.choices[0], choices))
+        indices = np.searchsorted(
+            self._model.choices, np.where(late, self._model.choices[0], choices)
+        )
         indices[late] = -1
         return Batch(
             theta.reshape(STEPS, SETS, -1).astype(np.float32),

@@ -22,6 +22,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.random.utils import normalize_size_param
 from pytensor.tensor.variable import TensorConstant, TensorVariable
 
+from likely.declaration import Parameter
 from likely.errors import OutsideBoxWarning, ParameterError
 from likely.likelihood import Likelihood
 from likely.ops import TrialDraws, TrialLogDensity
@@ -31,7 +32,7 @@ EVENT = "response"  # the dimension that holds rt and choice
 PYMC_ARGUMENTS = {"size", "shape", "dims", "observed", "initval", "total_size", "rng"}
 
 
-class TrialsRV(SymbolicRandomVariable):  # type: ignore[misc]
+class TrialsRV(SymbolicRandomVariable):
     """Random trials: rt and choice, drawn from a likelihood's own density.
 
     Every instance carries its likelihood; values of any shape (..., 2) have log densities (...).
@@ -42,7 +43,8 @@ class TrialsRV(SymbolicRandomVariable):  # type: ignore[misc]
 
     def __init__(self, *args: Any, likelihood: Likelihood, **kwargs: Any) -> None:
         self.likelihood = likelihood
-        self._print_name = (likelihood.declaration.name, rf"\operatorname{{{likelihood.declaration.name}}}")
+        shown = likelihood.declaration.name
+        self._print_name = (shown, rf"\operatorname{{{shown}}}")
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -73,7 +75,7 @@ class TrialsRV(SymbolicRandomVariable):  # type: ignore[misc]
         return self.rv_op(self.likelihood, *parameters, **kwargs)
 
 
-class Trials(Distribution):  # type: ignore[misc]
+class Trials(Distribution):
     """PyMC distribution of trials; made by calling a likelihood."""
 
     rv_type = TrialsRV
@@ -156,7 +158,7 @@ def _split(
     parameters = [_as_tensor(name, given[name]) for name in declaration.names]
     for parameter, declared in zip(parameters, declaration.parameters, strict=True):
         if isinstance(parameter, TensorConstant):
-            _check_constant(declared.name, np.asarray(parameter.data), declared.box, declared.support)
+            _check_constant(declared, np.asarray(parameter.data))
     return parameters, options
 
 
@@ -165,22 +167,25 @@ def _as_tensor(name: str, value: Any) -> TensorVariable:
     try:
         return pt.as_tensor(value, dtype="float64")
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise ParameterError(f"parameter '{name}': {value!r} is neither numbers nor a tensor.") from error
+        raise ParameterError(
+            f"parameter '{name}': {value!r} is neither numbers nor a tensor."
+        ) from error
 
 
-def _check_constant(
-    name: str, value: np.ndarray, box: tuple[float, float], support: tuple[float, float]
-) -> None:
+def _check_constant(declared: Parameter, value: np.ndarray) -> None:
     """Refuse constants outside the support, warn of constants outside the box."""
-    inside = (value >= support[0]) & (value <= support[1])
-    if not inside.all():
-        bad = value[~inside].ravel()[0]
-        raise ParameterError(f"parameter '{name}' is {bad:g}, outside its support {support}.")
-    if ((value < box[0]) | (value > box[1])).any():
+    outside = ~((value >= declared.support[0]) & (value <= declared.support[1]))
+    if outside.any():
+        bad = value[outside].ravel()[0]
+        raise ParameterError(
+            f"parameter '{declared.name}' is {bad:g}, outside its support {declared.support}."
+        )
+    if ((value < declared.lower) | (value > declared.upper)).any():
         warnings.warn(
-            f"parameter '{name}' has values outside the box {box} the likelihood was trained on.",
+            f"parameter '{declared.name}' has values outside the box {declared.box} that the "
+            "likelihood was trained on.",
             OutsideBoxWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -26,7 +26,7 @@ FORMAT = 1
 KINDS: dict[str, Callable[[Declaration, dict[str, Any]], Density]] = {
     "first-passage mixture": MixtureDensity.from_specification,
 }
-_NAMES = {MixtureDensity: "first-passage mixture"}
+_NAMES: dict[type[Density], str] = {MixtureDensity: "first-passage mixture"}
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _describe(likelihood: Likelihood) -> dict[str, Any]:
         "parameters": [_parameter_to_json(p) for p in d.parameters],
         "choices": list(d.choices),
         "non_decision": d.non_decision,
-        "network": {"kind": _NAMES[type(likelihood.density)], **likelihood.density.specification()},  # type: ignore[index]
+        "network": {"kind": _NAMES[type(likelihood.density)], **likelihood.density.specification()},
         "training": asdict(likelihood.training),
         "certificate": likelihood.certificate,
     }
@@ -96,7 +96,7 @@ def read(path: Path) -> Likelihood:
     if not path.is_file():
         raise FileFormatError(f"there is no file {path}.")
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get("likely")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:

@@ -72,8 +72,8 @@ class Likelihood:
         """Refuse weights of the wrong size or that are not finite."""
         if self.weights.shape != (self.density.size,):
             raise FileFormatError(
-                f"likelihood '{self.declaration.name}' has {self.weights.size} weights; its network "
-                f"needs {self.density.size}."
+                f"likelihood '{self.declaration.name}' has {self.weights.size} weights; its "
+                f"network needs {self.density.size}."
             )
         if not np.isfinite(self.weights).all():
             raise FileFormatError(f"likelihood '{self.declaration.name}': weights are not finite.")
@@ -131,7 +131,9 @@ class Likelihood:
             return encode(trials, self.declaration.choices)
         pairs = np.ascontiguousarray(trials, dtype=np.float64)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise TrialsError(f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice.")
+            raise TrialsError(
+                f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice."
+            )
         return pairs
 
     def _evaluate(self, rows: FloatArray, encoded: FloatArray) -> FloatArray:
@@ -151,7 +153,9 @@ class Likelihood:
         times = np.atleast_1d(np.asarray(rt, dtype=np.float64))
         rows = self.declaration.rows(theta)
         if times.ndim != 1 or not (len(times) == len(rows) or 1 in (len(times), len(rows))):
-            raise ParameterError(f"{len(rows)} parameter rows do not fit times of shape {times.shape}.")
+            raise ParameterError(
+                f"{len(rows)} parameter rows do not fit times of shape {times.shape}."
+            )
         n = max(len(times), len(rows))
         trials = np.stack([np.broadcast_to(times, n), np.full(n, NO_RESPONSE)], axis=1)
         return self._evaluate(rows, trials)
@@ -179,7 +183,9 @@ class Likelihood:
         for p, column in zip(self.declaration.parameters, rows.T, strict=True):
             bad = (column < p.support[0]) | (column > p.support[1])
             if bad.any():
-                raise ParameterError(f"parameter '{p.name}' is {column[bad][0]:g}, outside its support {p.support}.")
+                raise ParameterError(
+                    f"parameter '{p.name}' is {column[bad][0]:g}, outside its support {p.support}."
+                )
 
     def __call__(self, name: str, /, **arguments: Any) -> TensorVariable:
         """Add trials of this likelihood to the PyMC model on the stack; see `dist`.
@@ -235,4 +241,5 @@ def load(source: str | Path) -> Likelihood:
     shipped = {p.stem: p for p in sorted(SHIPPED.glob(f"*{SUFFIX}"))}
     if str(source) in shipped:
         return read(shipped[str(source)])
-    raise FileFormatError(f"{unknown('shipped likelihood', source, shipped)} A path ends in {SUFFIX}.")
+    message = unknown("shipped likelihood", source, shipped)
+    raise FileFormatError(f"{message} A path ends in {SUFFIX}.")

@@ -20,7 +20,7 @@ from likely.kernels.caching import engine_version
 from likely.networks.density import Density
 
 
-class TrialLogDensity(Op):  # type: ignore[misc]
+class TrialLogDensity(Op):
     """Log density of each trial, and on request its derivative by the trial's parameters.
 
     Inputs are the flat weights, parameter rows (1, p) or (n, p), and encoded trials (n, 2).
@@ -74,7 +74,7 @@ class TrialLogDensity(Op):  # type: ignore[misc]
         return [disconnected_type(), by_theta, undefined]
 
 
-class TrialDraws(Op):  # type: ignore[misc]
+class TrialDraws(Op):
     """Trials (n, 2) from weights, parameter rows, uniforms (n, 2) and normals (n,)."""
 
     __props__ = ("density",)
@@ -98,7 +98,7 @@ class TrialDraws(Op):  # type: ignore[misc]
 
 
 @register_specialize
-@node_rewriter([TrialLogDensity])  # type: ignore[untyped-decorator]
+@node_rewriter([TrialLogDensity])
 def share_pass_with_gradient(fgraph: Any, node: Apply) -> list[Variable] | None:
     """Take the value from the pass that computes the gradient, where there is one."""
     if node.op.with_gradient:
@@ -137,9 +137,7 @@ def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
 
     @numba_njit
     def draws(weights, theta, uniforms, normals):  # type: ignore[no-untyped-def]
-        return kernel(
-            np.ascontiguousarray(weights), np.ascontiguousarray(theta), uniforms, normals
-        )
+        return kernel(np.ascontiguousarray(weights), np.ascontiguousarray(theta), uniforms, normals)
 
     return draws, engine_version()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -18,11 +18,11 @@ from likely.batches import Batch, Batches
 from likely.errors import ParameterError
 from likely.likelihood import Likelihood, Training
 from likely.model import Model
-from likely.zoo import resolve
 from likely.networks.inverse_gaussian import log_inverse_gaussian, log_survival
 from likely.networks.mixture import MixtureDensity
 from likely.progress import Progress
 from likely.simulation import require_seed
+from likely.zoo import resolve
 
 PEAK_RATE = 3e-3
 WARM_UP = 0.02  # share of the run in which the learning rate rises; it falls as a cosine after that
@@ -30,6 +30,8 @@ CLIP = 1.0  # largest norm of a gradient
 SECONDS = 60.0
 
 Weights = dict[str, Any]
+History = Sequence[tuple[float, int, float]]
+"""Rows of (seconds, steps, loss)."""
 
 
 def train(
@@ -215,11 +217,11 @@ def _to_numpy(weights: Weights) -> Weights:
     return {name: np.asarray(w, dtype=np.float64) for name, w in weights.items()}
 
 
-def _smooth(history: list[tuple[float, int, float]]) -> float:
+def _smooth(history: History) -> float:
     return float(np.mean([loss for _, _, loss in history[-50:]]))
 
 
-def _thinned(history: list[tuple[float, int, float]], rows: int = 200) -> tuple[tuple[float, int, float], ...]:
+def _thinned(history: History, rows: int = 200) -> tuple[tuple[float, int, float], ...]:
     """Average the history over about `rows` stretches, so that files stay small."""
     stretches = np.array_split(np.array(history), min(rows, len(history)))
     return tuple((round(s[-1, 0], 3), int(s[-1, 1]), round(s[:, 2].mean(), 5)) for s in stretches)

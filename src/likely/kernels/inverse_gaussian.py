@@ -60,4 +60,3 @@ def draw(mu: float, lam: float, z: float, u: float) -> float:
     if u * (mu + smaller) <= mu:
         return smaller
     return mu * (mu / smaller)
-

@@ -16,8 +16,8 @@ class Density(abc.ABC):
     """The form of a conditional density of trials given parameters, without its weights.
 
     To add one, write a frozen, hashable dataclass that defines everything below, and add it to
-    `likely.files.KINDS`. Weights are one flat array everywhere but in files. Trials are (rt, choice)
-    pairs as `likely.trials.encode` writes them; parameters are rows (1, p) or (n, p).
+    `likely.files.KINDS`. Weights are one flat array everywhere but in files. Trials are pairs (rt,
+    choice) as `likely.trials.encode` writes them; parameters are rows (1, p) or (n, p).
     """
 
     declaration: Declaration
@@ -35,7 +35,7 @@ class Density(abc.ABC):
     def evaluate(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the log density of each trial, (n,), and its gradient by its parameters, (n, p)."""
+        """Return each trial's log density, (n,), and its gradient by its parameters, (n, p)."""
 
     @abc.abstractmethod
     def transform(
@@ -77,4 +77,5 @@ class Density(abc.ABC):
 
     def flatten(self, arrays: dict[str, Any]) -> FloatArray:
         """Join named arrays into the flat array."""
-        return np.concatenate([np.asarray(arrays[n], dtype=np.float64).ravel() for n in self.shapes])
+        parts = [np.asarray(arrays[name], dtype=np.float64).ravel() for name in self.shapes]
+        return np.concatenate(parts)

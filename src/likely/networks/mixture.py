@@ -198,4 +198,3 @@ def features_of(declaration: Declaration) -> tuple[Feature, ...]:
         if p.lower > 0 and p.upper / p.lower > WIDE:
             features.append(Feature(column, p.lower, p.upper, logarithm=True))
     return tuple(features)
-
