@@ -33,6 +33,7 @@ class OutsideBoxWarning(UserWarning):
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """Say that `name` is not a known `kind`, what is, and which one may have been meant."""
     names = [str(k) for k in known]
-    close = difflib.get_close_matches(str(name), names, n=1)
+    same = [n for n in names if n.lower() == str(name).lower()]
+    close = same or difflib.get_close_matches(str(name), names, n=1)
     meant = f" Did you mean '{close[0]}'?" if close else ""
     return f"unknown {kind} '{name}'.{meant} Known: {', '.join(names) or 'none'}."

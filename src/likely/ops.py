@@ -44,7 +44,7 @@ class TrialLogDensity(Op):
             outputs.append(pt.tensor(dtype="float64", shape=(n, p)))
         return Apply(self, inputs, outputs)
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
         """Return the shapes of the outputs."""
         n, p = shapes[2][0], shapes[1][1]
         return [(n,), (n, p)][: len(node.outputs)]
@@ -88,7 +88,7 @@ class TrialDraws(Op):
         n = inputs[3].type.shape[0]
         return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(n, 2))])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
         """Return the shape of the output."""
         return [(shapes[3][0], 2)]
 

@@ -165,5 +165,5 @@ def _means_without_intercept(matrix: FloatArray, centre: float) -> FloatArray:
     target = np.full(len(matrix), centre)
     means = np.linalg.lstsq(matrix, target)[0]
     if np.allclose(matrix @ means, target, rtol=1e-9, atol=1e-9):
-        return means
+        return means + 0.0  # no negative zeros
     return np.zeros(matrix.shape[1])

@@ -224,4 +224,7 @@ def _smooth(history: History) -> float:
 def _thinned(history: History, rows: int = 200) -> tuple[tuple[float, int, float], ...]:
     """Average the history over about `rows` stretches, so that files stay small."""
     stretches = np.array_split(np.array(history), min(rows, len(history)))
-    return tuple((round(s[-1, 0], 3), int(s[-1, 1]), round(s[:, 2].mean(), 5)) for s in stretches)
+    return tuple(
+        (round(float(s[-1, 0]), 3), int(s[-1, 1]), round(float(s[:, 2].mean()), 5))
+        for s in stretches
+    )

@@ -17,11 +17,10 @@ from likely.commands.model_options import ModelCommand, found, parameters
 from likely.errors import LikelyError, ParameterError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from likely.likelihood import Likelihood
     from likely.regression import Fit
 
+TRUSTED_R_HAT = 1.01
 SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 
@@ -97,11 +96,14 @@ def fit(
     Example: likely fit trials.csv --model ddm --v "1 + coherence" --z 0.5 -o fitted
     """
     from likely import regression
-    from likely.commands.fit_folder import Record, write
-    from likely.trials import read_trials
+    from likely.commands.fit_folder import Record, require_writable, write
+    from likely.trials import read_trials, recode_choices
+
+    require_writable(output)
 
     likelihood: Likelihood = found()
-    data = _recoded(read_trials(trials, rt=rt, choice=choice, where=where), likelihood)
+    data = read_trials(trials, rt=rt, choice=choice, where=where)
+    data, recoded = recode_choices(data, likelihood.declaration.choices)
     formula, fixed = split(parameters(options))
     sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
     if sampler is not None:
@@ -115,10 +117,9 @@ def fit(
             priors={name: (mean, sd) for name, mean, sd in priors},
             lapse=lapse,
             seed=seed,
-            quiet=True,
             **sample,
         )
-    say(f"writing {output}")
+    _report(result, recoded)
     write(result, output, Record(_command(), str(trials), where, sample))
     click.echo(_table(result))
     click.echo(f"\n{len(data)} trials; posterior, summary, record and figure in {output}")
@@ -136,14 +137,17 @@ def split(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, float]]:
     return formula, fixed
 
 
-def _recoded(data: pd.DataFrame, likelihood: Likelihood) -> pd.DataFrame:
-    from likely.trials import recode_choices
-
-    data, mapping = recode_choices(data, likelihood.declaration.choices)
-    if mapping:
-        changes = ", ".join(f"{old:g} as {new:+d}" for old, new in mapping.items())
-        say(f"choices are read thus: {changes}.")
-    return data
+def _report(result: Fit, recoded: Mapping[float, int]) -> None:
+    """Say how choices were read, and whether the chains may be trusted."""
+    if recoded:
+        changes = ", ".join(f"{old:g} was read as {new:+d}" for old, new in recoded.items())
+        say(f"choice {changes}.")
+    divergent = int(result.idata["sample_stats"]["diverging"].sum())
+    if divergent:
+        say(f"warning: {divergent} draws diverged; trust the posterior only after a closer look.")
+    r_hat = float(result.summary()["r_hat"].max())
+    if r_hat > TRUSTED_R_HAT:
+        say(f"warning: r-hat is up to {r_hat:.3f}; take more draws (--draws, --tune).")
 
 
 @contextlib.contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from likely.errors import LikelyError
 from likely.files import written_whole
 
 if TYPE_CHECKING:
@@ -43,13 +45,23 @@ def write(result: Fit, folder: Path, record: Record) -> None:
     """Write posterior.nc, summary.csv, fit.json and quantiles.png, each of them whole or not."""
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / "posterior.nc") as path:
-        _plain(result.idata).to_netcdf(path, engine="h5netcdf")
+        storable(result.idata).to_netcdf(path, engine="h5netcdf")
     with written_whole(folder / "summary.csv") as path:
         result.summary().to_csv(path, index_label="parameter")
     with written_whole(folder / "fit.json") as path:
         path.write_text(json.dumps(_describe(result, record), indent=2) + "\n", encoding="utf-8")
     with written_whole(folder / "quantiles.png") as path:
         _draw_quantiles(result, path)
+
+
+def require_writable(folder: Path) -> None:
+    """Raise LikelyError unless the folder can be made or written to.
+
+    Sampling takes minutes; a folder that cannot be should be found out before.
+    """
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise LikelyError(f"cannot write to folder {str(folder)!r}.")
 
 
 def _describe(result: Fit, record: Record) -> dict[str, Any]:
@@ -69,8 +81,8 @@ def _describe(result: Fit, record: Record) -> dict[str, Any]:
     }
 
 
-def _plain(idata: xr.DataTree) -> xr.DataTree:
-    """Return a copy without what netCDF cannot hold: samplers leave None among their messages."""
+def storable(idata: xr.DataTree) -> xr.DataTree:
+    """Return a copy without what netCDF cannot hold: None among the messages of samplers."""
     plain = idata.copy()
     for name, group in idata.children.items():
         objects = [v for v in map(str, group.data_vars) if group[v].dtype == object]
@@ -80,15 +92,14 @@ def _plain(idata: xr.DataTree) -> xr.DataTree:
 
 def _draw_quantiles(result: Fit, path: Path) -> None:
     """Draw observed and predicted quantiles of response times by condition."""
-    from matplotlib.figure import Figure
-
     from likely.plots import quantile_probability
 
     predicted = result.predict(draws=_predictive_draws(result), seed=result.seed)
     by, observed = _conditions(result, result.data)
     _, predicted = _conditions(result, predicted)
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    quantile_probability(observed, predicted, by=by, ax=figure.add_subplot())
+    axes = quantile_probability(observed, predicted, by=by)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
     figure.savefig(path, format="png", dpi=150)
 
 

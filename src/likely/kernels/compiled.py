@@ -165,7 +165,8 @@ def vectorized_trials(simulate: Callable[..., Any], names: Sequence[str]) -> Fir
 
 def block_generator(seed: int, first: int) -> np.random.Generator:
     """Return the generator of the block of trajectories that begins at `first`."""
-    return np.random.Generator(np.random.SFC64([seed, first // BLOCK]))
+    words = np.random.SeedSequence(seed, spawn_key=(first // BLOCK,))
+    return np.random.Generator(np.random.SFC64(words))
 
 
 def undecided(times: FloatArray, choices: FloatArray, limit: float) -> None:

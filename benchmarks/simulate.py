@@ -1,0 +1,300 @@
+"""Trajectories per second and bias of the simulators, beside ssm-simulators in the same run.
+
+    uv run python benchmarks/simulate.py [--quick]
+
+Both simulators run the ddm and the angle model at one parameter set, in alternating repeats; speeds
+are medians over the repeats, biases pool all their draws. The peer runs in an environment of its
+own (`peers/ssm_simulate.py`): once as its users call it, on one thread, and once at its best, in
+two processes. Biases are differences from exact values: Wald's identity for the ddm, and for the
+angle model a Crank-Nicolson solution of the backward equation, which is checked on the ddm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import solve_banded
+
+from likely import simulate
+
+PEER = Path(__file__).parent / "peers" / "ssm_simulate.py"
+DDM = {"v": 1.0, "a": 1.5, "z": 0.5, "t": 0.5}
+ANGLE = {**DDM, "theta": 0.3}
+TIMES_FASTER = 60.0  # what has to be reached: trajectories per second over the peer's
+SHARE_OF_BIAS = 0.1  # what has to be reached: bias over the peer's
+TOLERANCE = 1e-7  # refinement of the backward equation stops below this change
+
+
+class Exact(NamedTuple):
+    """Mean reaction time in seconds and probability of choice +1."""
+
+    mean_rt: float
+    upper: float
+
+
+class Case(NamedTuple):
+    """One model at one parameter set, and what is exactly true of it."""
+
+    model: str
+    theta: dict[str, float]
+    exact: Exact
+
+
+class Effort(NamedTuple):
+    """How much to simulate: alternating repeats, and trajectories a repeat of either simulator."""
+
+    repeats: int
+    ours: int
+    peer: int
+
+
+FULL = Effort(repeats=5, ours=20_000_000, peer=200_000)
+QUICK = Effort(repeats=2, ours=4_000_000, peer=50_000)
+
+
+@dataclass
+class Tally:
+    """Speeds of one simulator by number of threads or processes, and moments of all its draws."""
+
+    speeds: dict[int, list[float]] = field(default_factory=lambda: {1: [], 2: []})
+    n: int = 0
+    undecided: int = 0
+    rt_sum: float = 0.0
+    rt_square: float = 0.0
+    uppers: float = 0.0
+
+    def add(self, decided: int, mean_rt: float, sd_rt: float, upper: float) -> None:
+        """Pool the decided trials of one run."""
+        self.n += decided
+        self.rt_sum += decided * mean_rt
+        self.rt_square += decided * (sd_rt**2 + mean_rt**2)
+        self.uppers += decided * upper
+
+    def speed(self, workers: int) -> float:
+        """Return the median number of trajectories a second."""
+        return median(self.speeds[workers])
+
+    def bias_of_mean_rt(self, exact: Exact) -> tuple[float, float]:
+        """Return the bias of the mean reaction time and its standard error, in seconds."""
+        mean = self.rt_sum / self.n
+        return mean - exact.mean_rt, math.sqrt((self.rt_square / self.n - mean**2) / self.n)
+
+    def bias_of_choice(self, exact: Exact) -> tuple[float, float]:
+        """Return the bias of the probability of choice +1 and its standard error."""
+        upper = self.uppers / self.n
+        return upper - exact.upper, math.sqrt(upper * (1 - upper) / self.n)
+
+
+def exact_ddm(v: float, a: float, z: float, t: float) -> Exact:
+    """Return exact values for the ddm with z = 1/2, from Wald's identity."""
+    upper = 1 / (1 + math.exp(-2 * v * a))
+    return Exact(t + (2 * upper - 1) * a / v, upper)
+
+
+def exact_angle(v: float, a: float, z: float, t: float, theta: float) -> Exact:
+    """Return exact values for the angle model with z = 1/2, from the backward equation."""
+    slope = math.tan(theta)
+
+    def widths(steps: int) -> np.ndarray:
+        return a * np.logspace(0, -5, steps + 1)
+
+    return refined(v, t, widths, lambda width: (a - width) / slope, -slope)
+
+
+def backward_ddm(v: float, a: float, z: float, t: float) -> Exact:
+    """Return values for the ddm from the backward equation, to check the latter."""
+
+    def times(steps: int) -> np.ndarray:
+        return np.linspace(0, 40, steps + 1)
+
+    return refined(v, t, lambda steps: np.full(steps + 1, a), lambda w: times(len(w) - 1), 0.0)
+
+
+def refined(
+    v: float,
+    t: float,
+    widths: Callable[[int], np.ndarray],
+    times: Callable[[np.ndarray], np.ndarray],
+    slope: float,
+) -> Exact:
+    """Refine the grid, and extrapolate, until the values no longer change."""
+    best, coarse, cells = None, None, 50
+    while True:
+        grid = widths(20 * cells)
+        fine = backward(v, times(grid), grid, slope, cells)
+        if coarse is not None:
+            before, best = best, fine + (fine - coarse) / 3
+            if before is not None and np.abs(best - before).max() < TOLERANCE:
+                return Exact(t + best[1], best[0])
+        coarse, cells = fine, 2 * cells
+
+
+def backward(v: float, s: np.ndarray, b: np.ndarray, slope: float, cells: int) -> np.ndarray:
+    """Solve the backward equation: return P(+1) and the mean decision time from the centre.
+
+    On y = x/b(s) both u = P(+1) and u = E[remaining time] obey
+    u_s + (v/b - y b'/b) u_y + u_yy / (2 b^2) + f = 0, with f = 0 and f = 1. What is solved for is
+    u less its linear part (1 + y)/2, so that it vanishes at both boundaries. At the last of the
+    times s the boundaries b have met, or next to nothing is left.
+    """
+    y = np.linspace(-1, 1, cells + 1)[1:-1]
+    u = np.zeros((cells - 1, 2))
+    after = discretised(v, b[-1], slope, y)
+    for i in range(len(s) - 2, -1, -1):
+        half = 0.5 * (s[i + 1] - s[i])
+        here = discretised(v, b[i], slope, y)
+        right = u + half * (apply(after[0], u) + after[1] + here[1])
+        matrix = -half * here[0]
+        matrix[1] += 1
+        u = solve_banded((1, 1), matrix, right)
+        after = here
+    return u[(cells - 1) // 2] + np.array([0.5, 0.0])
+
+
+def discretised(v: float, b: float, slope: float, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the three diagonals of the operator, in solve_banded's order, and the sources f."""
+    h = y[1] - y[0]
+    spread = np.full(len(y), 0.5 / (b * b * h * h))
+    flow = (v - y * slope) / b
+    diagonals = np.zeros((3, len(y)))
+    diagonals[0, 1:] = (spread + 0.5 * flow / h)[:-1]
+    diagonals[1] = -2 * spread
+    diagonals[2, :-1] = (spread - 0.5 * flow / h)[1:]
+    return diagonals, np.stack([0.5 * flow, np.ones(len(y))], axis=1)
+
+
+def apply(diagonals: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Multiply a banded matrix with the columns of u."""
+    product = diagonals[1][:, None] * u
+    product[:-1] += diagonals[0, 1:][:, None] * u[1:]
+    product[1:] += diagonals[2, :-1][:, None] * u[:-1]
+    return product
+
+
+def run_ours(case: Case, n: int, threads: int, seed: int, tally: Tally) -> None:
+    """Time one repeat of `likely.simulate` and add its draws."""
+    began = time.perf_counter()
+    trials = simulate(case.model, case.theta, n, seed=seed, threads=threads, progress=False)
+    tally.speeds[threads].append(n / (time.perf_counter() - began))
+    decided = trials.dropna()
+    tally.undecided += n - len(decided)
+    tally.add(len(decided), decided.rt.mean(), decided.rt.std(), (decided.choice == 1).mean())
+
+
+def run_peer(case: Case, n: int, processes: int, seed: int, tally: Tally) -> None:
+    """Time one repeat of the peer, twice as many trajectories on two processes."""
+    result = ask_peer(case, n=n * processes, processes=processes, seed=seed)
+    tally.speeds[processes].append(n * processes / result["seconds"][0])
+    decided = result["n"] - result["undecided"]
+    tally.undecided += result["undecided"]
+    tally.add(decided, result["mean_rt"], result["sd_rt"], result["choice_probability"])
+
+
+def ask_peer(case: Case, **job: int) -> dict[str, Any]:
+    """Run one job of the peer, in an environment of its own."""
+    job_text = json.dumps({"model": case.model, "theta": case.theta, "repeats": 1, **job})
+    command = ["uv", "run", "--quiet", "--no-project", "--script", str(PEER)]
+    done = subprocess.run(command, input=job_text, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def measure(case: Case, effort: Effort) -> tuple[Tally, Tally]:
+    """Alternate the repeats of both simulators; return what was counted of ours and the peer's."""
+    ours, peer = Tally(), Tally()
+    simulate(case.model, case.theta, 1000, seed=0)  # compiles, or reads what was compiled
+    for repeat in range(effort.repeats):
+        for workers in (1, 2):
+            seed = 2 * repeat + workers
+            run_peer(case, effort.peer, workers, seed, peer)
+            run_ours(case, effort.ours, workers, seed, ours)
+    return ours, peer
+
+
+def print_rows(case: Case, ours: Tally, peer: Tally) -> None:
+    """Print four rows of the table."""
+    named = (("likely", "thread", ours), ("ssm-simulators", "process", peer))
+    for name, unit, tally in named:
+        for workers in (1, 2):
+            speed = tally.speed(workers)
+            ratios = f"{speed / peer.speed(1):9.1f} {speed / peer.speed(2):11.1f}"
+            units = f"{workers} {unit}{'s' if unit == 'thread' and workers > 1 else ''}"
+            units += "es" if unit == "process" and workers > 1 else ""
+            biases = ""
+            if workers == 1:
+                rt, rt_error = tally.bias_of_mean_rt(case.exact)
+                p, p_error = tally.bias_of_choice(case.exact)
+                biases = f"  {rt:+.5f} +- {rt_error:.5f}  {p:+.6f} +- {p_error:.6f}"
+            print(f"{case.model:6} {name:15} {units:12} {speed:13,.0f} {ratios}{biases}")
+
+
+def print_verdicts(case: Case, ours: Tally, peer: Tally) -> None:
+    """Print what has to be reached and whether it is."""
+    users = ours.speed(2) / peer.speed(1)
+    best = ours.speed(2) / peer.speed(2)
+    single = ours.speed(1) / peer.speed(1)
+    print(
+        f"{case.model}: {users:.0f} times the peer as its users call it, on both cores "
+        f"({verdict(users >= TIMES_FASTER)} {TIMES_FASTER:.0f}); thread for thread {single:.0f} "
+        f"({verdict(single >= TIMES_FASTER)}); against its two processes {best:.0f} "
+        f"({verdict(best >= TIMES_FASTER)})"
+    )
+    for what, mine, its in (
+        ("mean RT", ours.bias_of_mean_rt(case.exact), peer.bias_of_mean_rt(case.exact)),
+        ("P(+1)", ours.bias_of_choice(case.exact), peer.bias_of_choice(case.exact)),
+    ):
+        share, error = abs(mine[0] / its[0]), abs(mine[1] / its[0])
+        unsure = "" if abs(its[0]) > 4 * its[1] else "; the peer's own bias is within its error"
+        print(
+            f"{case.model}: bias of {what} {share:.1%} +- {error:.1%} of the peer's "
+            f"({verdict(share < SHARE_OF_BIAS)} a tenth{unsure})"
+        )
+    print(f"{case.model}: undecided {ours.undecided} of {ours.n} ours, {peer.undecided} the peer's")
+
+
+def verdict(reached: bool) -> str:
+    """Say whether a number is reached."""
+    return "reaches" if reached else "DOES NOT REACH"
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smaller, noisier run")
+    effort = QUICK if parser.parse_args().quick else FULL
+    cases = [Case("ddm", DDM, exact_ddm(**DDM)), Case("angle", ANGLE, exact_angle(**ANGLE))]
+    check = backward_ddm(**DDM)
+    print(
+        f"backward equation less Wald's identity, ddm: {check.mean_rt - cases[0].exact.mean_rt:+.1e}"
+        f" s, {check.upper - cases[0].exact.upper:+.1e}"
+    )
+    for case in cases:
+        print(
+            f"exact {case.model}: mean RT {case.exact.mean_rt:.6f} s, P(+1) {case.exact.upper:.6f}"
+        )
+    used = ask_peer(cases[0], n=1000, threads=2)["threads_used"]
+    print(f"the peer's n_threads=2 runs {used} thread(s)\n")
+    print(
+        f"{'model':6} {'simulator':15} {'run on':12} {'trajectories/s':>13} {'x peer':>8} "
+        f"{'x its best':>11}  {'bias of mean RT (s)':20}  {'bias of P(+1)'}"
+    )
+    tallies = []
+    for case in cases:
+        tallies.append(measure(case, effort))
+        print_rows(case, *tallies[-1])
+    print()
+    for case, pair in zip(cases, tallies, strict=True):
+        print_verdicts(case, *pair)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""One HTML file that holds everything it shows: text, tables, code, and figures."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, singledispatch
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Source code."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text below a head; the first column names the rows, the others are numbers."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure.
+
+    Args:
+        png: the picture, a PNG file's bytes.
+        caption: what it shows, and how to read it.
+        alternative: a description for those who cannot see it.
+        width: width in CSS pixels at which it is shown, if there is room.
+    """
+
+    png: bytes
+    caption: str
+    alternative: str
+    width: int = 720
+
+
+Item = Paragraph | Code | Table | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    heading: str
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Args:
+        title: of the page and of its tab.
+        lead: the first paragraph.
+        sections: the rest, from the top.
+        footer: the small print.
+    """
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    footer: str
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML that needs no other file and fits screens down to a phone's."""
+    return _template().render(page=page, draw=_draw)
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("likely", "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html")
+
+
+@singledispatch
+def _draw(item: Item) -> Markup:
+    """Return an item as HTML; to add a kind of item, register how it is drawn."""
+    raise TypeError(f"{type(item).__name__} cannot be put on a page.")
+
+
+@_draw.register
+def _(item: Paragraph) -> Markup:
+    return Markup("<p>{}</p>").format(item.text)
+
+
+@_draw.register
+def _(item: Code) -> Markup:
+    return Markup("<pre><code>{}</code></pre>").format(item.text.strip("\n"))
+
+
+@_draw.register
+def _(item: Table) -> Markup:
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(cell) for cell in item.head)
+    rows = Markup("\n").join(
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row)
+        )
+        for row in item.rows
+    )
+    table = '<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    return Markup(table).format(head, rows)
+
+
+@_draw.register
+def _(item: Picture) -> Markup:
+    source = "data:image/png;base64," + base64.b64encode(item.png).decode("ascii")
+    figure = '<figure class="wide"><img src="{}" alt="{}" width="{}"><figcaption>{}</figcaption></figure>'
+    return Markup(figure).format(source, item.alternative, item.width, item.caption)

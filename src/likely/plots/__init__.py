@@ -1,0 +1,22 @@
+"""Figures of trials, likelihoods and posteriors.
+
+Every function draws into given matplotlib axes, or into axes of a new figure, and returns them;
+pyplot is never touched. Save a figure with `axes.figure.savefig(...)`.
+"""
+
+from likely.plots.choices import choice_probability, choice_shares
+from likely.plots.graph import model_graph
+from likely.plots.posterior import posterior
+from likely.plots.quantiles import quantile_probability
+from likely.plots.response_times import densities, density_over_trials, response_times
+
+__all__ = [
+    "choice_probability",
+    "choice_shares",
+    "densities",
+    "density_over_trials",
+    "model_graph",
+    "posterior",
+    "quantile_probability",
+    "response_times",
+]
