@@ -58,7 +58,7 @@ class Effort(NamedTuple):
     peer: int
 
 
-FULL = Effort(repeats=5, ours=20_000_000, peer=200_000)
+FULL = Effort(repeats=5, ours=10_000_000, peer=200_000)
 QUICK = Effort(repeats=2, ours=4_000_000, peer=50_000)
 
 
@@ -222,19 +222,25 @@ def measure(case: Case, effort: Effort) -> tuple[Tally, Tally]:
 
 def print_rows(case: Case, ours: Tally, peer: Tally) -> None:
     """Print four rows of the table."""
-    named = (("likely", "thread", ours), ("ssm-simulators", "process", peer))
-    for name, unit, tally in named:
-        for workers in (1, 2):
+    for tally, labels in (
+        (ours, {1: "likely, 1 thread", 2: "likely, 2 threads"}),
+        (peer, {1: "ssm-simulators, 1 thread", 2: "ssm-simulators, 2 processes"}),
+    ):
+        for workers, label in labels.items():
             speed = tally.speed(workers)
-            ratios = f"{speed / peer.speed(1):9.1f} {speed / peer.speed(2):11.1f}"
-            units = f"{workers} {unit}{'s' if unit == 'thread' and workers > 1 else ''}"
-            units += "es" if unit == "process" and workers > 1 else ""
-            biases = ""
-            if workers == 1:
-                rt, rt_error = tally.bias_of_mean_rt(case.exact)
-                p, p_error = tally.bias_of_choice(case.exact)
-                biases = f"  {rt:+.5f} +- {rt_error:.5f}  {p:+.6f} +- {p_error:.6f}"
-            print(f"{case.model:6} {name:15} {units:12} {speed:13,.0f} {ratios}{biases}")
+            ratios = f"{speed / peer.speed(1):7.1f} {speed / peer.speed(2):11.1f}"
+            print(
+                f"{case.model:6} {label:28} {speed:14,.0f} {ratios}{biases(case, tally, workers)}"
+            )
+
+
+def biases(case: Case, tally: Tally, workers: int) -> str:
+    """Return the biases of all draws of a simulator, beside its first row."""
+    if workers != 1:
+        return ""
+    rt, rt_error = tally.bias_of_mean_rt(case.exact)
+    p, p_error = tally.bias_of_choice(case.exact)
+    return f"  {rt:+.5f} +- {rt_error:.5f}  {p:+.6f} +- {p_error:.6f}"
 
 
 def print_verdicts(case: Case, ours: Tally, peer: Tally) -> None:
@@ -272,21 +278,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smaller, noisier run")
     effort = QUICK if parser.parse_args().quick else FULL
     cases = [Case("ddm", DDM, exact_ddm(**DDM)), Case("angle", ANGLE, exact_angle(**ANGLE))]
-    check = backward_ddm(**DDM)
+    check, wald = backward_ddm(**DDM), cases[0].exact
     print(
-        f"backward equation less Wald's identity, ddm: {check.mean_rt - cases[0].exact.mean_rt:+.1e}"
-        f" s, {check.upper - cases[0].exact.upper:+.1e}"
+        f"backward equation less Wald's identity: {check.mean_rt - wald.mean_rt:+.0e} s, ", end=""
     )
+    print(f"{check.upper - wald.upper:+.0e}")
     for case in cases:
-        print(
-            f"exact {case.model}: mean RT {case.exact.mean_rt:.6f} s, P(+1) {case.exact.upper:.6f}"
-        )
+        print(f"exact {case.model}: mean RT {case.exact.mean_rt:.6f} s, ", end="")
+        print(f"P(+1) {case.exact.upper:.6f}")
     used = ask_peer(cases[0], n=1000, threads=2)["threads_used"]
     print(f"the peer's n_threads=2 runs {used} thread(s)\n")
-    print(
-        f"{'model':6} {'simulator':15} {'run on':12} {'trajectories/s':>13} {'x peer':>8} "
-        f"{'x its best':>11}  {'bias of mean RT (s)':20}  {'bias of P(+1)'}"
-    )
+    header = ("model", "simulator", "trajectories/s", "x peer", "x its best")
+    print("{:6} {:28} {:>14} {:>7} {:>11}".format(*header), end="")
+    print("  bias of mean RT (s)   bias of P(+1)")
     tallies = []
     for case in cases:
         tallies.append(measure(case, effort))

@@ -124,5 +124,5 @@ def _(item: Table) -> Markup:
 @_draw.register
 def _(item: Picture) -> Markup:
     source = "data:image/png;base64," + base64.b64encode(item.png).decode("ascii")
-    figure = '<figure class="wide"><img src="{}" alt="{}" width="{}"><figcaption>{}</figcaption></figure>'
+    figure = '<figure><img src="{}" alt="{}" width="{}"><figcaption>{}</figcaption></figure>'
     return Markup(figure).format(source, item.alternative, item.width, item.caption)

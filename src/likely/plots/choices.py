@@ -19,6 +19,7 @@ from likely.plots.style import (
     choice_colours,
     choice_label,
     house_style,
+    number,
     parameter_label,
     scale,
     shade,
@@ -118,8 +119,8 @@ def choice_shares(
         shown = [f"{s:.1%}" if s > 0.04 else "" for s in share]
         ax.bar_label(bars, shown, label_type="center", color=INK, fontsize=10)
         below += share
-    names = [f"{k:g}" if isinstance(k, float) else str(k) for k in conditions]
-    ax.set_xticks(range(len(conditions)), [n.replace("-", "\N{MINUS SIGN}") for n in names])
+    names = [number(k) if isinstance(k, int | float) else str(k) for k in conditions]
+    ax.set_xticks(range(len(conditions)), names)
     ax.set(xlabel=str(by) if label is None else label, ylabel="share of trials", ylim=(0, 1))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(choices), 4))
     return ax

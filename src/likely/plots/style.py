@@ -94,3 +94,8 @@ def parameter_label(declaration: Declaration, name: str) -> str:
 def choice_label(choice: int, choices: Sequence[int]) -> str:
     """Return a choice as it is written: signed if choices are boundaries."""
     return f"{choice:+d}".replace("-", "\N{MINUS SIGN}") if min(choices) < 0 else str(choice)
+
+
+def number(value: float) -> str:
+    """Return a number as it is written, with a true minus sign."""
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")

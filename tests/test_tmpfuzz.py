@@ -1,0 +1,428 @@
+"""The command line: results, messages of one line, exit codes, and no traceback whatever comes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytest
+import xarray as xr
+from handmade import handmade_ddm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import likely
+from likely import simulation
+from likely.cli import BAD_INPUT, INTERRUPTED, SUCCESS, run
+
+ROITMAN = Path(__file__).parents[2] / "shared" / "data" / "roitman_rts.csv"
+THETA = ["--v", "1", "--a", "1.5", "--z", "0.5", "--t", "0.3"]
+MODEL_FILE = """
+import likely as lk
+
+def drift(v): return v
+def boundary(a): return a
+
+box = dict(v=(-1, 1), a=(0.5, 1), t=(0, 2))
+mine = lk.Diffusion("mine", parameters=box, drift=drift, boundary=boundary)
+clash = lk.Diffusion(
+    "clash", parameters=dict(seed=(0, 1), a=(1, 2)), drift=lambda seed: seed, boundary=boundary
+)
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*words: str | Path) -> Outcome:
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = run([str(word) for word in words])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def assert_refused(outcome: Outcome, *fragments: str) -> None:
+    assert outcome.code == BAD_INPUT, outcome
+    assert outcome.out == ""
+    assert outcome.err.startswith("likely: ")
+    assert outcome.err.count("\n") == 1
+    assert outcome.err.endswith("\n")
+    for fragment in fragments:
+        assert fragment in outcome.err
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def likelihood(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return handmade_ddm().save(tmp_path_factory.mktemp("likelihood") / "handmade.likely")
+
+
+@pytest.fixture
+def trials(here: Path) -> Path:
+    """Return a file of trials whose choices are 0 and 1."""
+    rng = np.random.default_rng(5)
+    coherence = rng.choice([0.0, 0.1, 0.25, 0.5], 200)
+    theta = {"v": 4 * coherence, "a": 0.8, "z": 0.5, "t": 0.3}
+    drawn = handmade_ddm().sample(theta, 1, 6)
+    correct = (drawn["choice"] + 1) / 2
+    frame = pd.DataFrame({"RT": drawn["rt"], "correct": correct, "coherence": coherence})
+    frame.to_csv(here / "trials.csv", index=False)
+    return here / "trials.csv"
+
+
+@pytest.fixture
+def no_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pm, "sample", _refuse_to_sample)
+
+
+def _refuse_to_sample(**arguments: Any) -> None:
+    raise pm.exceptions.SamplingError("no sampling\nin this test")
+
+
+def test_help_names_every_command() -> None:
+    assert command() == command("--help")
+    for name in ("models", "simulate", "train", "fit", "demo"):
+        assert name in command("--help").out
+        assert command(name, "--help").code == SUCCESS
+    assert command("--version").out.startswith("likely ")
+
+
+def test_help_of_a_model_lists_its_parameters() -> None:
+    text = command("simulate", "angle", "--help").out
+    for name in likely.models["angle"].declaration.names:
+        assert f"--{name} FLOAT" in text
+    assert "box -6 to 6" in text
+
+
+def test_models_are_listed_and_shown() -> None:
+    listed = command("models").out
+    for name, model in likely.models.items():
+        assert name in listed
+        card = command("models", name).out
+        for p in model.parameters:
+            assert p.description in card
+
+
+def test_help_does_not_wait_for_heavy_imports() -> None:
+    code = (
+        "import sys, likely.cli; likely.cli.run(['--help']); "
+        "sys.exit(bool({'jax', 'numba', 'pymc', 'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_simulated_trials_are_those_of_python(here: Path) -> None:
+    outcome = command("simulate", "ddm", *THETA, "-n", "50", "--seed", "3", "-o", "a/b.csv")
+    assert outcome.code == SUCCESS
+    assert "50 trials in a/b.csv" in outcome.out
+    expected = likely.simulate("ddm", {"v": 1, "a": 1.5, "z": 0.5, "t": 0.3}, 50, seed=3)
+    pd.testing.assert_frame_equal(pd.read_csv("a/b.csv"), expected)
+    printed = command("simulate", *THETA, "ddm", "-n", "50", "--seed=3").out
+    assert printed == Path("a/b.csv").read_text()
+    assert sorted(p.name for p in Path("a").iterdir()) == ["b.csv"]
+
+
+def test_negative_values_are_values() -> None:
+    theta = ["--v", "-1.5", "--a", "1", "--z", "0.5", "--t", "0"]
+    trials = pd.read_csv(io.StringIO(command("simulate", "ddm", *theta, "-n", "200").out))
+    assert trials["choice"].mean() < -0.7
+
+
+def test_models_of_the_users_own(here: Path) -> None:
+    (here / "my.py").write_text(MODEL_FILE)
+    assert "mine: choices -1 +1" in command("models", "my.py:mine").out
+    outcome = command("simulate", "my.py:mine", "--v", "1", "--a", "0.7", "--t", "0", "-n", "5")
+    assert outcome.out.startswith("rt,choice\n")
+    assert_refused(command("simulate", "my.py:mine", "--vv", "1"), "'--vv'", "--v")
+    assert_refused(command("simulate", "my.py:mne", "--v", "1"), "Did you mean 'mine'?")
+    assert_refused(command("simulate", "my.py:clash", "--a", "1"), "'seed' has the name of an opt")
+    assert_refused(command("models", "my.py"), "say which model in it: my.py:NAME")
+    assert_refused(command("models", "your.py:mine"), "no file 'your.py'")
+    (here / "bad.py").write_text("1 / 0")
+    assert_refused(command("train", "bad.py:mine"), "'bad.py' fails: ZeroDivisionError")
+    (here / "worse.py").write_text("def (")
+    assert_refused(command("train", "worse.py:mine"), "'worse.py' fails: SyntaxError")
+
+
+def test_training_writes_a_likelihood(here: Path) -> None:
+    (here / "my.py").write_text(MODEL_FILE)
+    outcome = command("train", "my.py:mine", "--steps", "20", "--seed", "1", "-o", "mine.likely")
+    assert outcome.code == SUCCESS
+    assert "mine.likely" in outcome.out
+    assert likely.load("mine.likely").training.steps == 20
+    assert_refused(command("train", "ddm", "--seconds", "-1"), "seconds")
+    assert_refused(command("train", "ddm", "-o", "ddm.bin"), "ends in .likely")
+
+
+def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> None:
+    words = ["--rt", "RT", "--choice", "correct", "--where", "RT < 9", "--v", "0 + coherence"]
+    words += ["--z", "0.5", "--lapse", "0.01", "--prior", "v_coherence", "4", "3"]
+    words += ["--draws", "60", "--tune", "200", "--chains", "2", "--seed", "7", "-o", "out"]
+    outcome = command("fit", trials, "--model", likelihood, *words)
+    assert outcome.code == SUCCESS, outcome.err
+    assert "choice 0 was read as -1, 1 was read as +1" in outcome.err
+    assert "Traceback" not in outcome.err
+    for name in ("v_coherence", "z = 0.5 (fixed)", "200 trials"):
+        assert name in outcome.out
+    assert "t_Intercept" not in outcome.out
+    files = ["fit.json", "posterior.nc", "quantiles.png", "summary.csv"]
+    assert sorted(p.name for p in Path("out").iterdir()) == files
+    with xr.open_datatree("out/posterior.nc", engine="h5netcdf") as posterior:
+        assert posterior["posterior"]["v_coherence"].shape == (2, 60)
+    assert "t" in pd.read_csv("out/summary.csv", index_col="parameter").index
+    record = json.loads(Path("out/fit.json").read_text())
+    assert record["formula"] == {"v": "0 + coherence", "a": "1", "t": "1"}
+    assert record["fixed"] == {"z": 0.5}
+    assert record["priors"][0]["mean"] == 4
+    assert record["seed"] == 7
+    assert Path("out/quantiles.png").read_bytes().startswith(b"\x89PNG")
+
+
+FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
+
+
+@pytest.mark.usefixtures("trials", "no_sampling")
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        (["simulat"], "No such command 'simulat'"),
+        (["models", "dmd"], "Did you mean 'ddm'?"),
+        (["simulate"], "Missing argument 'MODEL'"),
+        (["simulate", "dmd", "--v", "1"], "Did you mean 'ddm'?"),
+        (["simulate", "--v", "1"], "unknown model '--v'"),
+        (["simulate", "ddm", "--v", "1"], "no value for parameter 'a'"),
+        (["simulate", "angle", *THETA, "--teta", "1"], "--theta"),
+        (["simulate", "ddm", *THETA, "--v", "fast"], "'fast' is not a valid float"),
+        (["simulate", "ddm", *THETA, "--v", "nan"], "parameter 'v' is nan"),
+        (["simulate", "ddm", *THETA, "--a", "99"], "outside the box"),
+        (["simulate", "ddm", *THETA, "-n", "0"], "n is 0"),
+        (["simulate", "ddm", *THETA, "--seed", "-1"], "seed is -1"),
+        (["simulate", "ddm", *THETA, "-o", "trials.csv/a.csv"], "trials.csv"),
+        (["train"], "Missing argument 'MODEL'"),
+        (["fit"], "Missing argument 'TRIALS'"),
+        (["fit", "trials.csv", "-o", "out"], "Missing option '-m' / '--model'"),
+        (["fit", "trials.csv", "--model"], "'--model' requires an argument"),
+        (["fit", "trials.csv", "--model", "ddn", "-o", "out"], "unknown shipped likelihood 'ddn'"),
+        (["fit", "trials.csv", "--model", "trials.csv", "-o", "out"], "trials.csv"),
+        ([*FIT, "--vv", "1"], "No such option '--vv'"),
+        ([*FIT, "--v", "0 + colour"], "unknown column 'colour'"),
+        ([*FIT, "--v", "coherence +"], "cannot be read"),
+        ([*FIT, "--v", "(1|coherence)"], "not supported yet"),
+        ([*FIT, "--z", "7"], "'z' is fixed at 7, outside the box"),
+        ([*FIT, "--choice", "Correct"], "Did you mean 'correct'?"),
+        ([*FIT, "--choice", "coherence"], "column 'choice', row"),
+        ([*FIT, "--where", "RT >"], "cannot select rows"),
+        ([*FIT, "--where", "RT > 99"], "no row of 200"),
+        ([*FIT, "--prior", "v", "0", "1"], "unknown coefficient 'v'"),
+        ([*FIT, "--lapse", "2"], "lapse probability is 2"),
+        ([*FIT, "--draws", "0"], "--draws"),
+        ([*FIT, "--sampler", "gibbs"], "'gibbs' is not one of"),
+        ([*FIT, "-o", "trials.csv/out"], "cannot write to folder"),
+        ([*FIT, "--seed", "x"], "'x' is not a valid integer"),
+        (FIT, "sampling failed: no sampling in this test"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(
+    likelihood: Path, words: list[str], fragment: str
+) -> None:
+    if words[: len(FIT)] == FIT:
+        words = [*words, "--model", str(likelihood)]
+    assert_refused(command(*words), fragment)
+    assert not Path("out").exists()
+
+
+def test_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulation, "simulate", interrupt)
+    outcome = command("simulate", "ddm", *THETA)
+    assert outcome.code == INTERRUPTED
+    assert outcome.err.strip() == "likely: interrupted."
+
+
+def test_missing_samplers_are_named(
+    trials: Path, likelihood: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(**arguments: Any) -> None:
+        raise ImportError("No module named 'numpyro'")
+
+    monkeypatch.setattr(pm, "sample", missing)
+    words = [*FIT, "--model", str(likelihood), "--sampler", "numpyro"]
+    assert_refused(command(*words), "No module named 'numpyro'", "likely[samplers]")
+
+
+NAMES = st.sampled_from(["rt", "choice", "RT", "deadline", "coh", "a b", "", "1", "@x", "_", "é"])
+CELLS = st.one_of(
+    st.sampled_from(
+        ["", "nan", "inf", "-inf", "0", "1", "-1", "0.5", "0.7", "500", "1e400", "True"]
+    ),
+    st.sampled_from(
+        ["left", '"', "'", "1,5", "\n", "2026-01-01", "0x1f", "None", "-0.0", "9" * 40]
+    ),
+    st.floats(0.2, 2.0).map(str),
+    st.text(max_size=4),
+)
+TABLES = st.builds(
+    lambda header, rows: "\n".join(",".join(row) for row in [header, *rows]),
+    st.one_of(
+        st.lists(NAMES, max_size=4),
+        st.just(["rt", "choice"]),
+        st.just(["rt", "choice", "coh", "deadline"]),
+    ),
+    st.lists(st.lists(CELLS, max_size=4), max_size=5),
+)
+PLAUSIBLE = st.builds(
+    lambda columns: pd.DataFrame(columns).to_csv(index=False),
+    st.fixed_dictionaries(
+        {
+            "rt": st.lists(
+                st.sampled_from([0.3, 0.5, 0.9, np.nan, -1.0, 412.0]), min_size=3, max_size=3
+            ),
+            "choice": st.lists(st.sampled_from([0, 1, -1, np.nan, 2]), min_size=3, max_size=3),
+            "coh": st.lists(st.sampled_from([0.0, 0.1, np.nan, "x"]), min_size=3, max_size=3),
+            "deadline": st.lists(st.sampled_from([1.0, 2.0, np.nan, 0.4]), min_size=3, max_size=3),
+        }
+    ),
+)
+CONTENTS = st.one_of(
+    st.binary(max_size=60),
+    TABLES.map(lambda t: t.encode("utf-8", "surrogatepass")),
+    PLAUSIBLE.map(str.encode),
+)
+OPTIONS = st.lists(
+    st.sampled_from(
+        [
+            ("--v", "0 + coh"), ("--v", "coh"), ("--v", "1"), ("--v", "(1|coh)"), ("--v", "nan"),
+            ("--v", "np.log(coh)"), ("--v", ""), ("--a", "C(coh)"), ("--t", "coh"), ("--t", "9"),
+            ("--z", "0.5"), ("--rt", "RT"), ("--rt", "choice"), ("--choice", "coh"), ("--rt", ""),
+            ("--where", "rt > 0"), ("--where", "rt"), ("--where", "("), ("--where", ""),
+            ("--lapse", "0.02"), ("--lapse", "nan"), ("--seed", "-1"), ("--w", "1"), ("-x",),
+        ]
+    ),
+    max_size=3,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def quiet_folder(
+    tmp_path_factory: pytest.TempPathFactory, likelihood: Path
+) -> Iterator[tuple[Path, Path]]:
+    """Give a folder to write malformed files to, and a likelihood, with sampling cut short."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pm, "sample", _refuse_to_sample)
+        yield tmp_path_factory.mktemp("malformed"), likelihood
+
+
+@settings(deadline=None, max_examples=3000)
+@given(content=CONTENTS, options=OPTIONS)
+def test_no_file_gives_a_traceback(
+    quiet_folder: tuple[Path, Path], content: bytes, options: list[tuple[str, ...]]
+) -> None:
+    folder, likelihood = quiet_folder
+    path = folder / "trials.csv"
+    path.write_bytes(content)
+    words = [word for option in options for word in option]
+    assert_refused(command("fit", path, "--model", likelihood, *words, "-o", folder / "out"))
+
+
+WORDS = st.sampled_from(
+    [
+        "simulate",
+        "models",
+        "fit",
+        "ddm",
+        "angle",
+        "dmd",
+        "--v",
+        "--a",
+        "--seed",
+        "-n",
+        "--model",
+        "-m",
+    ]
+    + [
+        "--",
+        "-",
+        "",
+        "1",
+        "-1",
+        "nan",
+        "x.py:y",
+        ".py",
+        ":",
+        "--v=1",
+        "--rt",
+        "-q",
+        "\n",
+        "\x00",
+        "é",
+    ]
+)
+
+
+@pytest.mark.usefixtures("here")
+@settings(deadline=None, max_examples=3000)
+@given(words=st.lists(WORDS, min_size=1, max_size=6))
+def test_no_words_give_a_traceback(quiet_folder: tuple[Path, Path], words: list[str]) -> None:
+    outcome = command(*words)
+    if outcome.code != SUCCESS:
+        assert_refused(outcome)
+
+
+@pytest.mark.skipif(not ROITMAN.exists(), reason="needs the published data")
+@pytest.mark.usefixtures("no_sampling", "here")
+def test_published_trials_reach_the_sampler(likelihood: Path) -> None:
+    where = "monkey == 1 and 0.1 < rt < 1.65"
+    words = ["--rt", "rt", "--choice", "correct", "--where", where, "--v", "0 + coh", "--z", "0.5"]
+    outcome = command("fit", ROITMAN, "--model", likelihood, *words, "-o", "out")
+    assert_refused(outcome, "sampling failed")
+
+
+def test_output_to_a_closed_pipe_is_no_error() -> None:
+    code = "import sys; from likely.cli import main; main()"
+    words = ["simulate", "ddm", *THETA, "-n", "20000"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == SUCCESS
+
+import collections
+SEEN = collections.Counter()
+_orig = assert_refused
+def assert_refused(outcome, *f):
+    import re
+    SEEN[re.sub(r"'[^']*'|[0-9.]+","#",outcome.err)[:60]] += 1
+    _orig(outcome,*f)
+def test_zz():
+    print(len(SEEN)); print("\n".join(f"{n} {k}" for k,n in SEEN.most_common(70)))
