@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import signal
 import subprocess
@@ -19,7 +18,6 @@ from likely.errors import ModelError, ParameterError
 from likely.exact import wiener
 from likely.kernels.compiled import BLOCK
 from likely.model import Diffusion, Simulator
-from likely.progress import Progress
 from likely.simulation import simulate
 from likely.zoo import models
 
@@ -53,13 +51,20 @@ races = Simulator(
 )
 leaky = Diffusion(
     "leaky",
-    parameters={"v": (-2, 2), "g": (-5, 5), "kick": (0, 10), "a": (0.2, 4)},
+    parameters={"v": (-2, 2), "g": (-5, 5), "kick": (0, 10), "a": (0.2, 4), "wave": (0, 0.5)},
     drift=lambda x, v, g, kick: v - g * x + (kick if x > 0.3 else 0.0),
-    boundary=lambda a: a,
+    boundary=lambda s, a, wave: a * (1 + wave * math.sin(30 * s)),
 )
+PULSED_BOX = {
+    "v": (-2, 2),
+    "pulse": (-30, 30),
+    "a": (0.2, 4),
+    "power": (0.5, 4),
+    "drop": (0, 1),
+}
 pulsed = Diffusion(
     "pulsed",
-    parameters={"v": (-2, 2), "pulse": (-30, 30), "a": (0.2, 4), "power": (0.5, 4), "drop": (0, 1)},
+    parameters=PULSED_BOX,
     drift=lambda s, v, pulse: v + (pulse if 0.3 < s < 0.35 else 0.0),
     boundary=lambda s, a, power, drop: a * math.exp(-(s**power)) * (1 - drop * (s > 0.6)),
 )
@@ -225,14 +230,22 @@ class TestLaw:
         )
 
     @pytest.mark.parametrize(
-        ("v", "g", "kick", "a"),
-        [(0.5, 3.0, 0.0, 0.8), (0.5, -4.0, 0.0, 1.5), (0.3, 0.0, 10.0, 1.5)],
-        ids=["leak", "self-excitation", "jump in space"],
+        ("v", "g", "kick", "a", "wave"),
+        [
+            (0.5, 3.0, 0.0, 0.8, 0.0),
+            (0.5, -4.0, 0.0, 1.5, 0.0),
+            (0.3, 0.0, 10.0, 1.5, 0.0),
+            (0.5, 0.0, 0.0, 1.5, 0.4),
+        ],
+        ids=["leak", "self-excitation", "jump in space", "waves"],
     )
-    def test_drift_that_depends_on_the_evidence(self, v, g, kick, a):
+    def test_drift_that_depends_on_the_evidence_and_waves(self, v, g, kick, a, wave):
+        theta = {"v": v, "g": g, "kick": kick, "a": a, "wave": wave}
         agree(
-            simulate(leaky, {"v": v, "g": g, "kick": kick, "a": a}, 40_000, seed=4),
-            small_steps(lambda x, s: v - g * x + kick * (x > 0.3), lambda s: a),
+            simulate(leaky, theta, 40_000, seed=4),
+            small_steps(
+                lambda x, s: v - g * x + kick * (x > 0.3), lambda s: leaky.boundary(s, a, wave)
+            ),
         )
 
     @pytest.mark.parametrize(
@@ -246,7 +259,7 @@ class TestLaw:
             simulate(pulsed, theta, 40_000, seed=4),
             small_steps(
                 lambda x, s: 0.5 + pulse * (0.3 < s < 0.35),
-                lambda s: a * math.exp(-(s**power)) * (1 - drop * (s > 0.6)),
+                lambda s: pulsed.boundary(s, a, power, drop),
             ),
         )
 
@@ -384,40 +397,3 @@ def test_ctrl_c_ends_a_long_simulation():
         _, errors = process.communicate(timeout=20)
     assert errors == ""
     assert process.returncode == 0
-
-
-class TestProgress:
-    def test_a_long_run_shows_a_bar(self, capsys, monkeypatch):
-        monkeypatch.setattr(simulation, "Progress", functools.partial(Progress, delay=0.0))
-        simulate("ddm", DDM, 10, seed=0)
-        captured = capsys.readouterr()
-        assert "simulating ddm" in captured.err
-        assert "100%" in captured.err
-        assert captured.out == ""
-        simulate("ddm", DDM, 10, seed=0, progress=False)
-        assert capsys.readouterr().err == ""
-
-    def test_a_short_run_shows_nothing(self, capsys):
-        simulate("ddm", DDM, 1000, seed=0)
-        assert capsys.readouterr() == ("", "")
-
-    def test_the_bar_waits_for_its_delay(self, capsys):
-        with Progress("waiting", 3, delay=0.2) as bar:
-            bar.advance(1)
-            assert capsys.readouterr().err == ""
-            time.sleep(0.25)
-            bar.advance(1, "almost")
-        shown = capsys.readouterr().err
-        assert "waiting" in shown
-        assert "67%" in shown
-        assert "almost" in shown
-
-    def test_the_bar_survives_a_failure_and_too_much_progress(self, capsys):
-        def fail():
-            with Progress("[odd] name", 1, delay=0) as bar:
-                bar.update(5)
-                raise RuntimeError
-
-        with pytest.raises(RuntimeError):
-            fail()
-        assert "[odd] name" in capsys.readouterr().err

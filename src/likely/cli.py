@@ -70,7 +70,19 @@ def run(arguments: Sequence[str]) -> int:
             raise
         say(f"{os.fsdecode(error.filename)!r}: {error.strerror}.")
         return BAD_INPUT
+    except Exception as error:
+        if not _was_interrupted(error):
+            raise
+        say("interrupted.")
+        return INTERRUPTED
     return result if isinstance(result, int) else SUCCESS
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: compiled code turns it into errors of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 @contextmanager

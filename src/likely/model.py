@@ -270,17 +270,18 @@ def _explaining(fill: FirstPassages, name: str) -> FirstPassages:
 
 def require_passages(declaration: Declaration, times: FloatArray, choices: FloatArray) -> None:
     """Raise ModelError if simulated times are not positive or choices not declared."""
-    decided = np.isfinite(times)
-    if (times[decided] <= 0).any():
+    if (times <= 0).any():
         raise ModelError(
-            f"model '{declaration.name}': the simulator returned rt = {times[decided].min():g}; "
+            f"model '{declaration.name}': the simulator returned rt = {np.nanmin(times):g}; "
             "response times are positive seconds."
         )
-    strange = set(np.unique(choices[decided])) - {float(c) for c in declaration.choices}
-    if strange:
+    known = ~np.isfinite(times)
+    for choice in declaration.choices:
+        known |= choices == choice
+    if not known.all():
         raise ModelError(
-            f"model '{declaration.name}': the simulator returned choice {min(strange):g}, which is "
-            f"not one of {declaration.choices}."
+            f"model '{declaration.name}': the simulator returned choice {choices[~known][0]:g}, "
+            f"which is not one of {declaration.choices}."
         )
 
 

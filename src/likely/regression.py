@@ -143,6 +143,8 @@ def fit(
         ParameterError: for formulas, fixed values and priors that cannot be.
         FileFormatError: if there is no such likelihood.
 
+        KeyboardInterrupt: if sampling is interrupted; there is no partial result.
+
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
     """
@@ -161,7 +163,10 @@ def fit(
         lapse=lapse,
     )
     with specification.build(likelihood, data) as posterior:
-        idata = pm.sample(random_seed=seed, **{**SAMPLE, **sample})
+        arguments = {**SAMPLE, **sample}
+        idata = pm.sample(random_seed=seed, **arguments)
+    if idata["posterior"].sizes["draw"] < arguments["draws"]:
+        raise KeyboardInterrupt  # some samplers return what they have when interrupted
     result = Fit(idata, posterior, likelihood, data, specification, seed)
     _warn_if_outside(result)
     return result

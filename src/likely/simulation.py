@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from likely.errors import ParameterError
 from likely.kernels.compiled import BLOCK
 from likely.model import Model, require_passages
 from likely.progress import Progress
-from likely.typing import FirstPassages, FloatArray, Theta
+from likely.typing import FloatArray, Theta
 from likely.zoo import resolve
 
 CHUNK = 65536  # trajectories, at most, between two looks at the clock and at Ctrl-C
@@ -64,8 +64,9 @@ def simulate(
     )  # fmt: skip
     column = model.declaration.non_decision_column
     if column is not None:
-        times += np.repeat(rows[:, column], n)
-    return pd.DataFrame({"rt": times, "choice": choices})
+        shifted = times.reshape(len(rows), int(n))
+        shifted += rows[:, [column]]
+    return pd.DataFrame({"rt": times, "choice": choices}, copy=False)
 
 
 def decide(
@@ -83,10 +84,15 @@ def decide(
     total = len(rows) * n
     times, choices = np.empty(total), np.empty(total)
     fill = model.first_passages
+
+    def run(first: int, last: int) -> None:
+        part = slice(first, last)
+        fill(rows, n, first, seed, max_time, times[part], choices[part])
+        require_passages(model.declaration, times[part], choices[part])
+
     with Progress(f"simulating {model.name}", total, show=progress) as bar:
-        for done in _run_chunks(fill, rows, n, seed, max_time, times, choices, threads):
+        for done in _in_chunks(run, total, threads or available_cores()):
             bar.advance(done)
-    require_passages(model.declaration, times, choices)
     return times, choices
 
 
@@ -110,32 +116,22 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _run_chunks(
-    fill: FirstPassages,
-    rows: FloatArray,
-    n: int,
-    seed: int,
-    max_time: float,
-    times: FloatArray,
-    choices: FloatArray,
-    threads: int | None,
-) -> Iterator[int]:
-    """Fill times and choices chunk by chunk, yielding the number of trajectories just done."""
+def _in_chunks(run: Callable[[int, int], None], total: int, workers: int) -> Iterator[int]:
+    """Call run(first, last) on threads until all is done, yielding how much just was."""
 
-    def run(first: int, last: int) -> _Chunk:
+    def timed(first: int, last: int) -> _Chunk:
         began = time.perf_counter()
-        fill(rows, n, first, seed, max_time, times[first:last], choices[first:last])
+        run(first, last)
         return _Chunk(last - first, time.perf_counter() - began)
 
-    total, size, first = len(times), BLOCK, 0
-    workers = threads or available_cores()
+    size, first = BLOCK, 0
     running: set[Future[_Chunk]] = set()
     # Work is done on other threads even if it is only one, so that this one hears Ctrl-C.
     pool = ThreadPoolExecutor(workers, thread_name_prefix="likely-simulate")
     try:
         while first < total or running:
             while first < total and len(running) < 2 * workers:
-                running.add(pool.submit(run, first, min(first + size, total)))
+                running.add(pool.submit(timed, first, min(first + size, total)))
                 first += size
             finished, running = wait(running, return_when=FIRST_COMPLETED)
             chunks = [future.result() for future in finished]

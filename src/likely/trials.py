@@ -323,7 +323,8 @@ def _keep(frame: pd.DataFrame, where: str) -> pd.DataFrame:
 
 def first_line(error: BaseException) -> str:
     """Return what an error says, as one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    several = len(error.args) > 1 and isinstance(error.args[0], str)  # a message, then a place
+    text = " ".join(str(error.args[0] if several else error).split()) or type(error).__name__
     return text if len(text) <= _MESSAGE_LENGTH else text[:_MESSAGE_LENGTH] + "..."
 
 

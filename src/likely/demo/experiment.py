@@ -28,11 +28,12 @@ GO, NO_GO = 1.0, -1.0
 
 MODEL = """
 with pm.Model(coords={"trial": range(1000)}) as model:
-    sign = pm.Data("sign", trials["sign"], dims="trial")    # +1 Go, -1 NoGo
-    v = pm.Normal("v", 0, 2)                                # drift
-    a = pm.Gamma("a", mu=1.5, sigma=0.75)                   # half the boundary separation
-    t = pm.HalfNormal("t", 0.5)                             # non-decision time
-    lik("trials", v=v * sign, a=a, z=0.5, t=t, observed=trials, dims="trial")
+    sign = pm.Data("sign", trials["sign"], dims="trial")
+    v = pm.Normal("v", 0, 2)                # drift
+    a = pm.Gamma("a", mu=1.5, sigma=0.75)   # boundaries at -a, +a
+    t = pm.HalfNormal("t", 0.5)             # non-decision time
+    lik("trials", v=v * sign, a=a, z=0.5, t=t,
+        observed=trials, dims="trial")
     idata = pm.sample()
 """
 

@@ -122,5 +122,8 @@ def choice_shares(
     names = [number(k) if isinstance(k, int | float) else str(k) for k in conditions]
     ax.set_xticks(range(len(conditions)), names)
     ax.set(xlabel=str(by) if label is None else label, ylabel="share of trials", ylim=(0, 1))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(choices), 4))
+    ax.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(choices), 4),
+        handlelength=1.2, columnspacing=1.2,
+    )  # fmt: skip
     return ax

@@ -84,7 +84,7 @@ def _marginals(idata: Any, names: Sequence[str] | None) -> Iterator[tuple[str, F
 def _row_of_axes(n: int) -> list[Axes]:
     columns = min(max(n, 1), 3)
     rows = -(-max(n, 1) // columns)
-    figure = Figure(figsize=(2.9 * max(columns, 2), 2.7 * rows), layout="constrained")
+    figure = Figure(figsize=(2.15 * max(columns, 2), 2.6 * rows), layout="constrained")
     return [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
 
 
@@ -107,8 +107,8 @@ def _marginal(ax: Axes, draws: FloatArray, reference: float | None, probability:
         )  # fmt: skip
     ax.set_title(title, fontsize=10)
     ax.set_yticks([])
-    ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.set_ylim(0.0, 1.18 * float(density.max()))
+    ax.xaxis.set_major_locator(MaxNLocator(3))
+    ax.set_ylim(0.0, 1.35 * float(density.max()))
     ax.spines["left"].set_visible(False)
 
 

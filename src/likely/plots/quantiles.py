@@ -13,7 +13,16 @@ from matplotlib.typing import ColorType
 
 from likely.errors import TrialsError
 from likely.plots.columns import choice_column, choices_in
-from likely.plots.style import INK, PALE, axes_or_new, choice_label, house_style, number, scale, shade
+from likely.plots.style import (
+    INK,
+    PALE,
+    axes_or_new,
+    choice_label,
+    house_style,
+    number,
+    scale,
+    shade,
+)
 from likely.trials import missing_column, numeric_column
 from likely.typing import FloatArray
 
@@ -141,4 +150,6 @@ def _explain(
 
 
 def _written(condition: Hashable) -> str:
-    return number(float(condition)) if isinstance(condition, float | np.floating) else str(condition)
+    return (
+        number(float(condition)) if isinstance(condition, float | np.floating) else str(condition)
+    )

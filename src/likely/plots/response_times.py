@@ -34,6 +34,7 @@ LATE = 0.995  # quantile of the response times at which the time axis ends
 LINES = ("-", "--", ":", "-.")
 GRID = 800
 LONGEST = 60.0  # seconds
+ROOM = 0.22  # least height of either side of zero, as a share of the other
 
 
 @house_style()
@@ -214,12 +215,15 @@ def _name_lines(ax: Axes, choices: Sequence[int]) -> None:
 
 
 def _finish(ax: Axes, choices: Sequence[int], end: float) -> None:
-    """Label axes; where curves hang down, heights are written without their sign."""
+    """Label axes; where curves hang down, heights have no sign, and both sides room for a label."""
     ax.set_xlabel("response time (s)")
     ax.set_ylabel("density (1/s)")
     ax.set_xlim(0.0, end)
     if len(choices) == 2:
         ax.axhline(0.0, color=PALE, lw=0.8, zorder=0.5)
+        bottom, top = ax.get_ylim()
+        ax.update_datalim([(0.0, -ROOM * top), (0.0, -ROOM * bottom)])
+        ax.autoscale_view(scalex=False)
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{abs(y):g}"))
     else:
         ax.set_ylim(bottom=0.0)

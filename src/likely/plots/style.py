@@ -51,7 +51,7 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def axes_or_new(ax: Axes | None, size: tuple[float, float] = (7.0, 4.4)) -> Axes:
+def axes_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.2)) -> Axes:
     """Return the axes, or those of a new figure of this size in inches."""
     return Figure(figsize=size, layout="constrained").add_subplot() if ax is None else ax
 

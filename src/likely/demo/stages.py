@@ -1,0 +1,187 @@
+"""The demonstration from beginning to end: simulate, train, sample, draw, write."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from likely.errors import ParameterError
+
+# What else is needed is imported in the stage that needs it: PyMC and JAX take seconds to import.
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from likely.likelihood import Likelihood
+
+SECONDS = 45.0  # of training; with everything else the demonstration takes under two minutes
+DRAWS = 400
+BOX = {"v": (-3.0, 3.0), "a": (0.3, 2.5), "z": (0.1, 0.9)}
+STAGES = 5
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a run of the demonstration leaves.
+
+    Args:
+        trials: columns sign, rt, choice.
+        likelihood: trained in the run, or shipped.
+        idata: the posterior.
+        summary: a row a parameter: truth, mean, sd, lower, upper, r_hat, ess.
+        files: what was written.
+        seconds: stage -> how long it took.
+    """
+
+    trials: pd.DataFrame
+    likelihood: Likelihood
+    idata: xr.DataTree
+    summary: pd.DataFrame
+    files: tuple[Path, ...]
+    seconds: Mapping[str, float]
+
+
+def run(
+    output: Path,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    seconds: float = SECONDS,
+    draws: int = DRAWS,
+    progress: bool = True,
+) -> Demo:
+    """Recover the parameters of a simulated Go/NoGo experiment, and show how.
+
+    The table of results goes to stdout. Files are written at the end, each whole or not at all, so
+    an interrupted run leaves what was there before.
+
+    Args:
+        output: folder for the figures and the page index.html; made if it is not there.
+        quick: use the shipped likelihood instead of training one.
+        seed: of everything drawn, from 0 to 2^64 - 1.
+        seconds: how long to train.
+        draws: draws of each of four chains, after as many to tune the sampler.
+        progress: whether to say on stderr what is being done.
+
+    Raises:
+        OSError: if the folder cannot be made or written to; found out before anything else.
+        ParameterError: for a seed, seconds or draws that make no sense.
+    """
+    if draws < 10:
+        raise ParameterError(f"draws is {draws!r}; it must be at least 10.")
+    seeds = _seeds(seed)
+    require_writable(Path(output))
+    clock = _Clock(progress)
+    with clock.stage("simulating 500 Go and 500 NoGo trials"):
+        from likely.demo import experiment
+
+        trials = experiment.simulate_experiment(seeds[0], progress=progress)
+    likelihood = _likelihood(clock, quick, seconds, seeds[1], progress)
+    with clock.stage("drawing from the posterior of v, a and t"):
+        model = experiment.build_model(likelihood, trials)
+        idata = experiment.sample(model, draws=draws, seed=seeds[2], progress=progress)
+        summary = experiment.summarise(idata)
+    with clock.stage("drawing figures"):
+        from likely.demo.story import Results, tell
+
+        pictures, page = tell(Results(trials, likelihood, model, idata, summary, seed, seeds[3]))
+    with clock.stage(f"writing {output}"):
+        files = _write(Path(output), pictures, page)
+    print(f"\n{table(summary)}\n\n{clock.total():.0f} s in all; see {files[-1]}")
+    return Demo(trials, likelihood, idata, summary, files, clock.seconds)
+
+
+def table(summary: pd.DataFrame) -> str:
+    """Return the summary as text in columns."""
+    head, *rows = cells(summary)
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0])]
+                  + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)])
+        for row in (head, *rows)
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the summary as text, the head first."""
+    head = ("parameter", "truth", "mean", "sd", "94% interval", "r-hat", "ESS")
+    rows = [
+        (
+            str(name), f"{r['truth']:g}", f"{r['mean']:.3f}", f"{r['sd']:.3f}",
+            f"{r['lower']:.3f} to {r['upper']:.3f}", f"{r['r_hat']:.3f}", f"{r['ess']:.0f}",
+        )
+        for name, r in summary.iterrows()
+    ]  # fmt: skip
+    return [head, *rows]
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder if need be; raise OSError if files cannot be written to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:  # name the folder, not a file that nobody asked for
+        raise type(error)(error.errno, error.strerror, str(folder)) from None
+
+
+def _seeds(seed: int) -> list[int]:
+    """Return independent seeds for trials, training, sampling and figures."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise ParameterError(f"seed is {seed!r}; it must be a whole number from 0 to 2^64 - 1.")
+    return [int(s) for s in np.random.SeedSequence(seed).generate_state(4)]
+
+
+def _likelihood(
+    clock: _Clock, quick: bool, seconds: float, seed: int, progress: bool
+) -> Likelihood:
+    if quick:
+        with clock.stage("loading the likelihood that comes with likely"):
+            from likely.likelihood import load
+
+            return load("ddm")
+    with clock.stage(f"training a likelihood from simulations, {seconds:g} s"):
+        from likely.training import train
+        from likely.zoo import models
+
+        return train(models["ddm"].with_box(**BOX), seconds=seconds, seed=seed, progress=progress)
+
+
+def _write(folder: Path, pictures: Mapping[str, bytes], page: str) -> tuple[Path, ...]:
+    from likely.files import written_whole
+
+    contents = {f"{name}.png": png for name, png in pictures.items()}
+    contents[PAGE] = page.encode()
+    for name, content in contents.items():
+        with written_whole(folder / name) as temporary:
+            temporary.write_bytes(content)
+    return tuple(folder / name for name in contents)
+
+
+class _Clock:
+    """Says which stage begins, and keeps how long each took."""
+
+    def __init__(self, show: bool) -> None:
+        self._show = show
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        if self._show:
+            print(f"[{len(self.seconds) + 1}/{STAGES}] {label}", file=sys.stderr, flush=True)
+        began = time.monotonic()
+        yield
+        self.seconds[label] = time.monotonic() - began
+
+    def total(self) -> float:
+        return sum(self.seconds.values())
