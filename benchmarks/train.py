@@ -1,4 +1,4 @@
-"""How wrong is a ddm likelihood trained from draws alone? Prints E|log q - log p| per parameter set.
+"""How wrong is a ddm likelihood trained from draws alone? Prints E|log q - log p| over the box.
 
 For 1,000 parameter sets drawn uniformly from the box, the expectation under the exact density
 (Navarro & Fuss series) of the absolute difference of log densities, by quadrature over log time.

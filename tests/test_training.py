@@ -66,6 +66,11 @@ def test_same_seed_and_steps_give_the_same_weights() -> None:
     assert first.training.steps == 20
 
 
+def test_even_no_time_at_all_gives_a_likelihood() -> None:
+    likelihood = lk.train("ddm", seconds=0.01, hidden=(8,), components=2, progress=False)
+    assert likelihood.training.steps > 0
+
+
 def test_time_limit_is_kept() -> None:
     likelihood = lk.train("ddm", seconds=6.0, hidden=(8,), components=2, progress=False)
     assert 5.0 < likelihood.training.seconds < 12.0

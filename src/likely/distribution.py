@@ -38,12 +38,12 @@ class TrialsRV(SymbolicRandomVariable):
     Every instance carries its likelihood; values of any shape (..., 2) have log densities (...).
     """
 
-    name = "Likelihood"
     inline_logprob = False
 
     def __init__(self, *args: Any, likelihood: Likelihood, **kwargs: Any) -> None:
         self.likelihood = likelihood
         shown = likelihood.declaration.name
+        self.name = f"likelihood {shown}"  # what model graphs show
         self._print_name = (shown, rf"\operatorname{{{shown}}}")
         super().__init__(*args, **kwargs)
 

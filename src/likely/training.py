@@ -139,8 +139,9 @@ def _optimise(
 
 
 def _until_done(batches: Batches, schedule: _Schedule) -> Iterator[Batch]:
+    """Take batches, at least one, until time or steps are over."""
     step = 0
-    while schedule.done(step) < 1.0:
+    while step == 0 or schedule.done(step) < 1.0:
         batch = batches.take()
         if schedule.steps is not None:
             batch = Batch(*(part[: schedule.steps - step] for part in batch))
