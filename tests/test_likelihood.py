@@ -230,10 +230,19 @@ def test_careless_calls_are_refused() -> None:
         ddm.log_survival({**good, "v": [1.0, 2.0]}, [1.0, 2.0, 3.0])
 
 
-def test_what_lies_outside_the_box_is_moved_to_it() -> None:
+def test_outside_the_box_it_extrapolates_and_then_stands_still() -> None:
     ddm = lk.load("ddm")
-    far, edge = ({"v": v, "a": 1.5, "z": 0.5, "t": 0.3} for v in (9.0, 6.0))
+    near, far, further = ({"v": v, "a": 1.5, "z": 0.5, "t": 0.0} for v in (7.0, 20.0, 30.0))
+    times = np.linspace(0.02, 1.0, 400)
+    exact = wiener.log_density(times, 1.0, **near)
+    wrong = np.abs(exact - ddm.logp(near, trials_at(times, 1.0)))
+    assert np.trapezoid(np.exp(exact) * wrong, times) < 0.1
     trials = np.array([[0.6, 1.0], [0.9, -1.0]])
-    np.testing.assert_array_equal(ddm.logp(far, trials), ddm.logp(edge, trials))
+    np.testing.assert_array_equal(ddm.logp(far, trials), ddm.logp(further, trials))
+    _, gradients = ddm.density.evaluate(
+        ddm.weights, ddm.declaration.rows({"v": [20.0, 7.0], "a": 1.5, "z": 0.5, "t": 0.0}), trials
+    )
+    assert gradients[0, 0] == 0.0
+    assert gradients[1, 0] != 0.0
     meaningless = {"v": 1.0, "a": -1.5, "z": 0.5, "t": 0.3}
     assert (ddm.logp(meaningless, trials) == -np.inf).all()

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
 import pytest
-from handmade import handmade_ddm
 from scipy import stats
 
 from likely.declaration import Declaration, Parameter
@@ -108,17 +107,6 @@ def test_priors_can_be_replaced_and_are_listed() -> None:
     assert row[["parameter", "link", "mean", "sd"]].tolist() == ["v", "identity", 10, 5]
     assert table["coefficient"].tolist()[:2] == ["v_Intercept", "v_coherence"]
     assert set(table["distribution"]) == {"Normal"}
-
-
-def test_a_soft_wall_stands_at_the_ends_of_the_box() -> None:
-    specification = specified(formula={"v": "0 + coherence"}, fixed={"z": 0.5, "t": 0.1})
-    model = specification.build(handmade_ddm(), DATA)
-    wall = model.compile_fn(model.logp(vars=[model["box"]]), inputs=model.value_vars)
-    assert wall({"v_coherence": 12.0, "a_Intercept": math.log(4.0)}) == 0.0
-    # Two of four trials are at v = 7.5, and all at a = 0.1 where the box begins at 0.2.
-    expected = -0.5 * (2 * (1.5 / (0.05 * 12.0)) ** 2 + 4 * (0.1 / (0.05 * 3.8)) ** 2)
-    value = wall({"v_coherence": 15.0, "a_Intercept": math.log(0.1)})
-    assert value == pytest.approx(expected)
 
 
 def test_non_decision_time_stays_below_the_fastest_response() -> None:

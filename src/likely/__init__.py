@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from likely.declaration import Declaration, Parameter
     from likely.likelihood import Likelihood, load
     from likely.model import Diffusion, Model, Simulator
+    from likely.regression import fit
     from likely.simulation import simulate
     from likely.training import train
     from likely.zoo import models
@@ -20,6 +21,7 @@ _HOMES = {
     "Model": "likely.model",
     "Parameter": "likely.declaration",
     "Simulator": "likely.model",
+    "fit": "likely.regression",
     "load": "likely.likelihood",
     "models": "likely.zoo",
     "simulate": "likely.simulation",
@@ -33,6 +35,7 @@ __all__ = [
     "Model",
     "Parameter",
     "Simulator",
+    "fit",
     "load",
     "models",
     "simulate",

@@ -53,8 +53,9 @@ class Likelihood:
     """A density of (response time, choice) given parameters, with its trained weights.
 
     It is a valid likelihood by construction: mass 1 over all choices and times, density 0 before
-    the non-decision time, finite gradients. Parameters outside the box it was trained on are moved
-    to the box's nearest point; parameters outside their support have density 0.
+    the non-decision time, finite gradients. Outside the box it was trained on the network
+    extrapolates, up to half a box's width, and is constant from there on; parameters outside their
+    support have density 0.
 
     Args:
         density: the form of the density.

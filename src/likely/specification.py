@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from likely.likelihood import Likelihood
 
-WALL = 0.05  # thickness of the wall at the ends of the box, in widths of the box
 OBSERVED = "trials"  # what the observed variable is called in PyMC models
 
 
@@ -59,19 +58,12 @@ class Specification:
         return pd.DataFrame([_row(p, prior) for p in self.predictors for prior in p.priors])
 
     def build(self, likelihood: Likelihood, data: pd.DataFrame) -> pm.Model:
-        """Return the PyMC model of the trials.
-
-        Beyond the box a likelihood does not fall as it should, so that posteriors can have modes
-        there which mean nothing. A soft wall at the box's ends keeps samplers from them: a normal
-        density of the distance to the box, for each trial, with `WALL` of the box's width as
-        standard deviation.
-        """
+        """Return the PyMC model of the trials."""
         import pymc as pm
 
         encoded = encode(data, likelihood.declaration.choices)
         with pm.Model() as model:
             arguments: dict[str, Any] = {p.parameter: p.tensor() for p in self.predictors}
-            pm.Potential("box", _wall(arguments, likelihood.declaration, len(encoded)))
             arguments.update(self.fixed)
             if self.lapses is None:
                 likelihood(OBSERVED, **arguments, observed=encoded)
@@ -229,20 +221,6 @@ def _require_early_start(
                 f"{start[i]:.3g} s, after the response at {rt[i]:.3g} s in row {data.index[i]}; "
                 "add an intercept, or give priors."
             )
-
-
-def _wall(parameters: Mapping[str, Any], declaration: Declaration, n: int) -> Any:
-    """Return the log density of the soft wall: 0 inside the box."""
-    import pytensor.tensor as pt
-
-    total = pt.constant(0.0)
-    for name, value in parameters.items():
-        lower, upper = declaration.box[name]
-        if math.isfinite(upper):
-            beyond = pt.maximum(lower - value, 0.0) + pt.maximum(value - upper, 0.0)
-            trials = pt.broadcast_to(beyond / (WALL * (upper - lower)), (n,))
-            total = total - 0.5 * pt.sum(pt.square(trials))
-    return total
 
 
 def _row(p: Predictor, prior: Prior) -> dict[str, object]:

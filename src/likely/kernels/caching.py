@@ -50,7 +50,7 @@ class _ByContent(_CacheLocator):
         return None if key is None else cls(key)
 
 
-CacheImpl._locator_classes.append(_ByContent)  # type: ignore[arg-type]
+CacheImpl._locator_classes.insert(0, _ByContent)  # type: ignore[arg-type]
 
 
 def cache_folder() -> Path:
@@ -60,13 +60,23 @@ def cache_folder() -> Path:
 
 def cached(function: Callable[..., Any], identity: Sequence[Any], **options: Any) -> Any:
     """Compile `function` with numba, on disk if its `identity` can be told across processes."""
+    return numba.njit(cache=_keep(function, identity), **options)(function)
+
+
+def cached_entry(function: Callable[..., Any], signature: Any) -> Any:
+    """Compile `function`, one of ours, to a C function, on disk."""
+    return numba.cfunc(signature, cache=_keep(function, [function.__qualname__]))(function)
+
+
+def _keep(function: Callable[..., Any], identity: Sequence[Any]) -> bool:
+    """Arrange for `function` to be kept on disk; tell whether that is possible."""
     try:
         key = _key(identity)
         _ByContent(key).ensure_cache_path()
     except (_NotCacheable, OSError):
-        return numba.njit(**options)(function)
+        return False
     _KEYS[function] = key
-    return numba.njit(cache=True, **options)(function)
+    return True
 
 
 def _key(identity: Sequence[Any]) -> str:

@@ -14,7 +14,7 @@ HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 SQRT_HALF = math.sqrt(0.5)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(nogil=True, inline="always")
 def log_density_terms(s, log_s, log_mu, log_lambda):  # type: ignore[no-untyped-def]
     """Return log IG at s and its derivatives by log mu, log lambda and s."""
     lam, rate = math.exp(log_lambda), math.exp(-log_mu)
@@ -25,7 +25,7 @@ def log_density_terms(s, log_s, log_mu, log_lambda):  # type: ignore[no-untyped-
     return value, lam * rate * excess, 0.5 - exponent, by_s
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def log_ndtr(x: float) -> float:
     """Log of the standard normal distribution function."""
     if x > 5.0:
@@ -37,7 +37,7 @@ def log_ndtr(x: float) -> float:
     return -0.5 * x * x - math.log(-x) - HALF_LOG_TWO_PI + math.log(series)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def log_survival_terms(s, log_s, log_mu, log_lambda):  # type: ignore[no-untyped-def]
     """Return log P(S > s) and its derivatives by log mu, log lambda and s."""
     density = log_density_terms(s, log_s, log_mu, log_lambda)[0]
@@ -52,7 +52,7 @@ def log_survival_terms(s, log_s, log_mu, log_lambda):  # type: ignore[no-untyped
     return value, reflected, s * hazard - reflected, -hazard
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def draw(mu: float, lam: float, z: float, u: float) -> float:
     """Turn a standard normal z and a uniform u into a draw (Michael, Schucany & Haas 1976)."""
     w = 0.5 * mu * z * z / lam

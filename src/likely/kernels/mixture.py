@@ -17,8 +17,10 @@ from likely.kernels.inverse_gaussian import draw, log_density_terms, log_surviva
 from likely.kernels.rows import distinct_rows, group_by
 from likely.typing import FloatArray
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+_compiled = numba.njit(nogil=True, error_model="numpy")
 
+REACH = 2.0  # inputs run from -1 to 1 over the box; beyond -2 and 2 they stand still
+SMALLEST = 1e-9  # of what a logarithm is taken
 ROWS_AT_ONCE = 512  # distinct rows whose network outputs are held in memory together
 
 
@@ -47,15 +49,15 @@ def _inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
     """Write standardised inputs (rows, F) and their derivatives (rows, p, F), which start at 0."""
     for j in range(features.shape[0]):
         column = int(features[j, 0])
-        lower, upper = features[j, 1], features[j, 2]
         logarithm = features[j, 3] > 0
-        low = math.log(lower) if logarithm else lower
-        high = math.log(upper) if logarithm else upper
+        low = math.log(features[j, 1]) if logarithm else features[j, 1]
+        high = math.log(features[j, 2]) if logarithm else features[j, 2]
         centre, half = 0.5 * (low + high), 0.5 * (high - low)
         for i in range(rows.shape[0]):
-            value = min(max(rows[i, column], lower), upper)
-            x[i, j] = ((math.log(value) if logarithm else value) - centre) / half
-            if dx.shape[1] > 0 and lower <= rows[i, column] <= upper:
+            value = max(rows[i, column], SMALLEST) if logarithm else rows[i, column]
+            scaled = ((math.log(value) if logarithm else value) - centre) / half
+            x[i, j] = min(max(scaled, -REACH), REACH)
+            if dx.shape[1] > 0 and abs(scaled) <= REACH:
                 dx[i, column, j] = (1.0 / value if logarithm else 1.0) / half
 
 

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numba import carray, types
 
-from likely.kernels.caching import engine_version
+from likely.kernels.caching import cached_entry, engine_version
 from likely.kernels.mixture import Layout, draws, log_likelihood
 from likely.typing import FloatArray
 
@@ -67,7 +67,7 @@ def _draws(  # type: ignore[no-untyped-def]
 @functools.cache
 def _entry(function: Any) -> Any:
     """Compile an entry point, or load it from disk; kept alive, as the linker points to it."""
-    return numba.cfunc(_SIGNATURE, cache=True)(function)
+    return cached_entry(function, _SIGNATURE)
 
 
 def _symbol(function: Any) -> types.ExternalFunction:

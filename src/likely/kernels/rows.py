@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def _hash(words, i):  # type: ignore[no-untyped-def]
     """Hash row i of 64-bit words (FNV-1a, with a mix of high into low bits)."""
     value = np.uint64(14695981039346656037)
@@ -16,7 +16,7 @@ def _hash(words, i):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def _same(words, i, j):  # type: ignore[no-untyped-def]
     """Tell whether rows i and j are bitwise equal."""
     for k in range(words.shape[1]):
@@ -25,7 +25,7 @@ def _same(words, i, j):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
     """Return the index of a representative of each distinct row, and which one each trial has.
 
@@ -53,7 +53,7 @@ def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
     return representatives[:count], which
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def group_by(which, groups):  # type: ignore[no-untyped-def]
     """Return the trials ordered by group, and where each group begins, (groups + 1,)."""
     begins = np.zeros(groups + 1, dtype=np.int64)

@@ -25,7 +25,7 @@ from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.kernels import native
-from likely.kernels.mixture import Layout
+from likely.kernels.mixture import REACH, SMALLEST, Layout
 from likely.networks.density import Density
 from likely.networks.inverse_gaussian import Mixture, draw_trials, log_density
 from likely.networks.perceptron import Perceptron, weight_shapes
@@ -36,7 +36,7 @@ WIDE = 3.0  # a positive box that spans a factor of more than this also enters b
 
 @dataclass(frozen=True)
 class Feature:
-    """One input of the network: a shaping parameter, clipped to its box and standardised.
+    """One input of the network: a shaping parameter, scaled to run from -1 to 1 over its box.
 
     Args:
         column: column of the parameter in parameter rows.
@@ -164,8 +164,9 @@ class MixtureDensity(Density):
         """Return the network's inputs (..., features) for parameter rows (..., p)."""
         columns = []
         for f in self.features:
-            value = jnp.clip(theta[..., f.column], f.lower, f.upper)
-            columns.append(((jnp.log(value) if f.logarithm else value) - f.centre) / f.half_width)
+            value = theta[..., f.column]
+            value = jnp.log(jnp.maximum(value, SMALLEST)) if f.logarithm else value
+            columns.append(jnp.clip((value - f.centre) / f.half_width, -REACH, REACH))
         return jnp.stack(columns, axis=-1)
 
     def mixture(self, outputs: jax.Array) -> Mixture:
