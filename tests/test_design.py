@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from likely.design import design
 from likely.errors import LikelyError, ParameterError, TrialsError
+from likely.regression.design import design
 
 DATA = pd.DataFrame(
     {

@@ -13,9 +13,9 @@ import xarray as xr
 from handmade import handmade_ddm
 
 from likely.errors import OutsideBoxWarning, ParameterError
-from likely.lapses import Lapses
 from likely.regression import Fit, fit
-from likely.specification import specify
+from likely.regression.lapses import Lapses
+from likely.regression.specification import specify
 from likely.trials import encode
 
 LIKELIHOOD = handmade_ddm()

@@ -13,8 +13,8 @@ from scipy import stats
 
 from likely.declaration import Declaration, Parameter
 from likely.errors import LikelyError, ParameterError, TrialsError
-from likely.links import Identity, Link, Log, Logit, link_for
-from likely.specification import Specification, specify
+from likely.regression.links import Identity, Link, Log, Logit, link_for
+from likely.regression.specification import Specification, specify
 from likely.zoo import models
 
 DDM, ANGLE = models["ddm"].declaration, models["angle"].declaration

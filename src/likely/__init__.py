@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from likely import plots
     from likely.declaration import Declaration, Parameter
     from likely.likelihood import Likelihood, load
     from likely.model import Diffusion, Model, Simulator
@@ -38,6 +39,7 @@ __all__ = [
     "fit",
     "load",
     "models",
+    "plots",
     "simulate",
     "train",
 ]
@@ -45,6 +47,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import likely` is quick."""
+    if name == "plots":
+        return import_module("likely.plots")
     if name not in _HOMES:
         raise AttributeError(f"module 'likely' has no attribute '{name}'")
     value = getattr(import_module(_HOMES[name]), name)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from likely.errors import OutsideBoxWarning, ParameterError
+from likely.regression.specification import Specification, specify
 from likely.simulation import require_seed
-from likely.specification import Specification, specify
 from likely.trials import read_trials
 from likely.typing import FloatArray
 

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from likely.declaration import Declaration, Parameter
-from likely.design import Design, design, intercept_only
 from likely.errors import ParameterError, unknown
-from likely.lapses import Lapses, longest_time
-from likely.links import link_for
-from likely.predictors import (
+from likely.regression.design import Design, design, intercept_only
+from likely.regression.lapses import Lapses, longest_time
+from likely.regression.links import link_for
+from likely.regression.predictors import (
     Predictor,
     Prior,
     priors_over_box,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from likely.declaration import Parameter
-from likely.design import INTERCEPT, Design
 from likely.errors import ParameterError, unknown
-from likely.links import Link
+from likely.regression.design import INTERCEPT, Design
+from likely.regression.links import Link
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
