@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from likely.demo import run
-from likely.files import written_whole
+from likely.writing import written_whole
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:

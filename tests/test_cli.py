@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from handmade import handmade_ddm
 import likely
 from likely import simulation
 from likely.cli import INTERRUPTED, SUCCESS
+from likely.commands.fit import _report
 
 ROITMAN = Path(__file__).parents[2] / "shared" / "data" / "roitman_rts.csv"
 THETA = ["--v", "1", "--a", "1.5", "--z", "0.5", "--t", "0.3"]
@@ -125,6 +128,11 @@ def test_models_of_the_users_own(here: Path) -> None:
     assert_refused(command("simulate", "my.py:mine", "--vv", "1"), "'--vv'", "--v")
     assert_refused(command("simulate", "my.py:mne", "--v", "1"), "Did you mean 'mine'?")
     assert_refused(command("simulate", "my.py:clash", "--a", "1"), "'seed' has the name of an opt")
+    words = ["--v", "1", "--a", "0.7", "--t=0", "-n", "5", "-o", "out.pyx.csv"]
+    assert command("simulate", *words, "my.py:mine").code == SUCCESS
+    assert Path("out.pyx.csv").read_text() == outcome.out
+    assert command("simulate", "-o", "mine.py", "-n5", *THETA, "--", "ddm").code == SUCCESS
+    assert "--theta FLOAT" in command("simulate", "--help", "angle").out
     assert_refused(command("models", "my.py"), "say which model in it: my.py:NAME")
     assert_refused(command("models", "your.py:mine"), "no file 'your.py'")
     (here / "bad.py").write_text("1 / 0")
@@ -167,6 +175,31 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     assert Path("out/quantiles.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("trials")
+def test_one_chain_is_not_trusted(likelihood: Path) -> None:
+    words = ["--z", "0.5", "--draws", "20", "--tune", "50", "--chains", "1"]
+    outcome = command(*FIT, f"-m{likelihood}", *words)
+    assert outcome.code == SUCCESS, outcome.err
+    assert "one chain cannot show whether it has converged" in outcome.err
+    assert "r-hat" not in outcome.err
+    assert logging.getLogger("pymc").level < logging.ERROR
+
+
+@pytest.mark.parametrize(("r_hat", "warned"), [(1.0, False), (1.2, True), (np.nan, True)])
+def test_chains_that_disagree_or_stand_still_are_warned_of(
+    r_hat: float, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = SimpleNamespace(
+        idata={
+            "posterior": SimpleNamespace(sizes={"chain": 2}),
+            "sample_stats": {"diverging": np.zeros((2, 5), dtype=bool)},
+        },
+        summary=lambda: pd.DataFrame({"r_hat": [1.001, r_hat]}),
+    )
+    _report(result, {})  # type: ignore[arg-type]
+    assert ("warning: r-hat is up to" in capsys.readouterr().err) == warned
+
+
 FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
 
 
@@ -206,7 +239,9 @@ FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
         ([*FIT, "--lapse", "2"], "lapse probability is 2"),
         ([*FIT, "--draws", "0"], "--draws"),
         ([*FIT, "--sampler", "gibbs"], "'gibbs' is not one of"),
-        ([*FIT, "-o", "trials.csv/out"], "cannot write to folder"),
+        ([*FIT, "-o", "trials.csv/out"], "'trials.csv/out': Not a directory."),
+        ([*FIT, "--model="], "unknown shipped likelihood ''"),
+        ([*FIT, "-mdmd"], "Did you mean 'ddm'?"),
         ([*FIT, "--seed", "x"], "'x' is not a valid integer"),
         (FIT, "sampling failed: no sampling in this test"),
     ],

@@ -153,6 +153,7 @@ def test_shapes(ddm: lk.Likelihood, size: tuple[int, ...]) -> None:
     assert pm.logp(scalars, np.full((*size, 2), 1.0)).eval().shape == size
     batch = ddm.dist(v=np.full(size, 1.0), a=1.5, z=0.5, t=0.3)
     assert pm.draw(batch, random_seed=1).shape == (*size, 2)
+    assert pm.logp(batch, np.array([1.0, 1.0])).eval().shape == size
 
 
 def test_meaningless_parameters_have_density_zero_and_finite_gradient(ddm: lk.Likelihood) -> None:

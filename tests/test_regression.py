@@ -17,6 +17,7 @@ from likely.regression import Fit, fit
 from likely.regression.lapses import Lapses
 from likely.regression.specification import specify
 from likely.trials import encode
+from likely.zoo import models
 
 LIKELIHOOD = handmade_ddm()
 CHOICES = LIKELIHOOD.declaration.choices
@@ -141,6 +142,14 @@ def test_draws_outside_the_box_are_warned_of() -> None:
             compute_convergence_checks=False,
         )
     assert result.outside_box() == 1.0
+
+
+def test_what_is_no_likelihood_is_refused() -> None:
+    data = simulated(5, 1)
+    with pytest.raises(ParameterError, match=r"'ddm' is a model, not a .* lk\.train\(model\)"):
+        fit(data, model=models["ddm"], seed=1)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="model is 3; it must be a likelihood"):
+        fit(data, model=3, seed=1)  # type: ignore[arg-type]
 
 
 def test_lapses_are_mixed_in_whatever_was_observed() -> None:

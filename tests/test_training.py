@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 import likely as lk
+from likely import training
 from likely.batches import Batches
 from likely.errors import ModelError, ParameterError
 from likely.exact import wiener
@@ -71,9 +74,32 @@ def test_even_no_time_at_all_gives_a_likelihood() -> None:
     assert likelihood.training.steps > 0
 
 
-def test_time_limit_is_kept() -> None:
-    likelihood = lk.train("ddm", seconds=6.0, hidden=(8,), components=2, progress=False)
-    assert 5.0 < likelihood.training.seconds < 12.0
+def test_the_clock_is_kept_with_a_slow_simulator() -> None:
+    def simulate(rng, m):  # type: ignore[no-untyped-def]
+        time.sleep(len(m) / 3000.0)
+        return rng.gamma(4.0, m / 4.0), np.zeros(len(m))
+
+    model = lk.Simulator(
+        "slow", parameters={"m": (0.3, 2.0)}, choices=(0, 1), simulate=simulate, vectorized=True
+    )
+    likelihood = lk.train(model, seconds=6.0, hidden=(8,), components=2, progress=False)
+    # 131,072 trials, a usual batch, would take 44 s.
+    assert likelihood.training.seconds < 25.0
+    assert likelihood.training.draws < 100_000
+    assert likelihood.training.steps * 256 > 10 * likelihood.training.draws / 64
+
+
+def test_schedule_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("likely.training.time.monotonic", lambda: now)
+    schedule = training._schedule(10.0, None)
+    assert schedule.done(0) == 0.0
+    now = 105.0
+    assert schedule.done(3) == 0.5
+    assert schedule.rate(3) == pytest.approx(training.PEAK_RATE / 2)
+    now = 111.0
+    assert schedule.done(9) > 1.0
+    assert schedule.rate(9) == pytest.approx(0.0)
 
 
 def test_a_race_of_three_trains_with_the_same_call() -> None:
@@ -119,7 +145,7 @@ def test_undecided_walkers_inform_the_tail(monkeypatch: pytest.MonkeyPatch) -> N
 def test_batches_depend_on_the_seed_only() -> None:
     streams = []
     for _ in range(2):
-        with Batches(lk.models["ddm"], 5, replay=False) as batches:
+        with Batches(lk.models["ddm"], 5) as batches:
             streams.append([batches.take() for _ in range(3)])
     for first, second in zip(*streams, strict=True):
         for a, b in zip(first, second, strict=True):
@@ -134,7 +160,9 @@ def test_batches_depend_on_the_seed_only() -> None:
         ({"seconds": 0.0}, "seconds is 0.0"),
         ({"steps": 0}, "steps is 0"),
         ({"steps": 1, "seed": -1}, "seed is -1"),
-        ({"steps": 1, "components": 0}, "at least 1"),
+        ({"steps": 1, "components": 0}, "components is 0"),
+        ({"steps": 1.5}, "steps is 1.5"),
+        ({"seconds": "60"}, "seconds is '60'"),
     ],
 )
 def test_senseless_options_are_refused(options: dict[str, float], message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from likely.kernels.compiled import BLOCK
 from likely.model import Model, require_passages
 from likely.simulation import available_cores
 
@@ -17,6 +20,7 @@ DRAWS = 64  # trials a parameter set
 STEPS = 8  # steps handed over at a time
 AHEAD = 6  # batches simulated ahead of the optimiser
 MEMORY = 128  # batches kept for use again when the simulator is slower than the optimiser
+SLICE = BLOCK  # trials between two looks whether training is over
 LIMIT = 100.0  # decision time at which a trial counts as undecided; its survival is learnt
 
 
@@ -39,12 +43,13 @@ class Batches:
     Args:
         model: what to simulate, at parameters uniform over its box.
         seed: seed of parameters and simulations.
-        replay: whether `take` may return a batch a second time rather than wait for the
-            simulator; the stream then depends on the machine's speed.
+        seconds: how long training will take, if it goes by the clock. Batches of a slow simulator
+            are then smaller, and `take` returns one a second time rather than wait for the next,
+            so that the stream depends on the machine's speed.
     """
 
-    def __init__(self, model: Model, seed: int, *, replay: bool) -> None:
-        self._model, self._seed, self._replay = model, seed, replay
+    def __init__(self, model: Model, seed: int, *, seconds: float | None = None) -> None:
+        self._model, self._seed, self._replay = model, seed, seconds is not None
         self._lower = np.array([p.lower for p in model.parameters])
         upper = np.array([p.upper for p in model.parameters])
         column = model.declaration.non_decision_column
@@ -52,6 +57,10 @@ class Batches:
             self._lower[column] = upper[column] = 0.0
         self._width = upper - self._lower
         self._fill = model.first_passages
+        self._stop = threading.Event()
+        self._steps, self._draws = STEPS, DRAWS
+        if seconds is not None:
+            self._fit_to(self._speed() * min(1.0, seconds / 20.0))
         self._pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="likely-batches")
         self._coming: deque[Future[Batch]] = deque()
         self._made = 0
@@ -72,6 +81,7 @@ class Batches:
         trace: TracebackType | None,
     ) -> None:
         """Stop simulating."""
+        self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def take(self) -> Batch:
@@ -90,27 +100,51 @@ class Batches:
         times = first.times[first.choices >= 0]
         return times if len(times) else np.ones(1)
 
+    def _speed(self) -> float:
+        """Return trials a second of one thread, from a trial run."""
+        rows = self._lower + self._width * np.random.default_rng(0).random(
+            (BLOCK, len(self._lower))
+        )
+        times, choices = np.empty(BLOCK), np.empty(BLOCK)
+        began = time.perf_counter()
+        self._fill(rows, 1, 0, 0, LIMIT, times, choices)
+        return BLOCK / (time.perf_counter() - began)
+
+    def _fit_to(self, trials: float) -> None:
+        """Make batches of about so many trials, if that is fewer than usual."""
+        self._steps = int(np.clip(trials / (SETS * DRAWS), 1, STEPS))
+        if self._steps == 1:
+            self._draws = int(np.clip(trials / SETS, 4, DRAWS))
+
     def _order(self) -> None:
         self._coming.append(self._pool.submit(self._make, self._made))
         self._made += 1
 
     def _make(self, index: int) -> Batch:
         rng = np.random.default_rng([self._seed, 0, index])
-        shape = (STEPS, SETS, DRAWS)
-        theta = self._lower + self._width * rng.random((STEPS * SETS, len(self._lower)))
-        times, choices = np.empty(theta.shape[0] * DRAWS), np.empty(theta.shape[0] * DRAWS)
-        seed = int(rng.integers(2**63))
-        self._fill(theta, DRAWS, 0, seed, LIMIT, times, choices)
-        require_passages(self._model.declaration, times, choices)
+        theta = self._lower + self._width * rng.random((self._steps * SETS, len(self._lower)))
+        times, choices = self._simulate(theta, int(rng.integers(2**63)))
         late = np.isnan(times)
         times[late] = LIMIT
-        indices = np.searchsorted(
-            self._model.choices, np.where(late, self._model.choices[0], choices)
-        )
+        known = self._model.choices
+        indices = np.searchsorted(known, np.where(late, known[0], choices))
         indices[late] = -1
+        shape = (self._steps, SETS, self._draws)
         return Batch(
-            theta.reshape(STEPS, SETS, -1).astype(np.float32),
+            theta.reshape(self._steps, SETS, -1).astype(np.float32),
             times.reshape(shape).astype(np.float32),
             indices.reshape(shape).astype(np.int32),
-            np.full(STEPS, LIMIT, np.float32),
+            np.full(self._steps, LIMIT, np.float32),
         )
+
+    def _simulate(self, theta: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Simulate slice by slice, so that the end of training ends it too."""
+        n = len(theta) * self._draws
+        times, choices = np.full(n, np.nan), np.full(n, np.nan)
+        for first in range(0, n, SLICE):
+            if self._stop.is_set():
+                break
+            part = slice(first, first + SLICE)
+            self._fill(theta, self._draws, first, seed, LIMIT, times[part], choices[part])
+            require_passages(self._model.declaration, times[part], choices[part])
+        return times, choices

@@ -27,7 +27,7 @@ class Parameter:
         name: a Python identifier, not a keyword.
         lower: lower end of the box, the region likelihoods are trained on; finite.
         upper: upper end of the box; may be infinite only for a non-decision time.
-        support: open interval outside of which the model is meaningless (the density is 0 there).
+        support: lower and upper limit outside of which the model is meaningless (density 0).
         unit: unit of measurement, such as "s".
         description: what the parameter means, in a few words.
 

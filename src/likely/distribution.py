@@ -102,9 +102,9 @@ def trials_logprob(
     """Log density of each trial."""
     (value,) = values
     parameters = op.dist_params(_Inputs(inputs))
-    batch = tuple(value.shape)[:-1]
+    batch = tuple(pt.broadcast_shape(value[..., 0], *parameters))
     theta = parameter_rows(parameters, batch)
-    trials = value.reshape((-1, 2))
+    trials = pt.broadcast_to(value, (*batch, 2)).reshape((-1, 2))
     density = TrialLogDensity(op.likelihood.density)(op.likelihood.weights, theta, trials)
     return density.reshape(batch) if batch else density[0]
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,27 +18,13 @@ from likely.errors import FileFormatError
 from likely.likelihood import Likelihood, Training
 from likely.networks.density import Density
 from likely.networks.mixture import MixtureDensity
+from likely.writing import written_whole
 
 FORMAT = 1
 KINDS: dict[str, Callable[[Declaration, dict[str, Any]], Density]] = {
     "first-passage mixture": MixtureDensity.from_specification,
 }
 _NAMES: dict[type[Density], str] = {MixtureDensity: "first-passage mixture"}
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, renamed to `path` only if nothing fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write(likelihood: Likelihood, path: Path) -> Path:
@@ -78,12 +61,30 @@ def _parameter_to_json(p: Parameter) -> dict[str, Any]:
 def _parameter_from_json(given: dict[str, Any]) -> Parameter:
     lower, upper = _limits(given["box"])
     support = _limits(given["support"])
-    return Parameter(given["name"], lower, upper, support, given["unit"], given["description"])
+    name, unit, description = (_typed(str, given[k]) for k in ("name", "unit", "description"))
+    return Parameter(name, lower, upper, support, unit, description)
 
 
 def _limits(pair: list[float | None]) -> tuple[float, float]:
-    lower, upper = pair
+    lower, upper = (None if x is None else float(_typed(int | float, x)) for x in pair)
     return (-math.inf if lower is None else lower, math.inf if upper is None else upper)
+
+
+def _training_from_json(given: dict[str, Any]) -> Training:
+    for name in ("labels", "version"):
+        _typed(str, given[name])
+    for name in ("seed", "steps", "draws"):
+        _typed(int, given[name])
+    _typed(int | float, given["seconds"])
+    history = tuple((float(s), int(n), float(x)) for s, n, x in given["history"])
+    return Training(**{**given, "history": history})
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """Return the value if it is of this kind; true and false are no numbers."""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{value!r} is not of {kind}")
+    return value
 
 
 def read(path: Path) -> Likelihood:
@@ -99,16 +100,35 @@ def read(path: Path) -> Likelihood:
         with safetensors.safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get("likely")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, AttributeError, TypeError) as error:
+        # The last two are for kinds of numbers that numpy does not have.
         raise FileFormatError(f"{path} is not a likelihood file: {error}") from error
     if header is None:
         raise FileFormatError(f"{path} holds weights but does not describe a likelihood.")
     try:
-        return _build(json.loads(header), arrays)
+        return _build(_parse(header), arrays)
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise FileFormatError(f"{path}: the description is damaged ({error!r}).") from error
+
+
+def _parse(header: str) -> Any:
+    """Parse JSON whose numbers are finite and, if whole, of at most 64 bits, as we write them."""
+
+    def finite(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(f"{text} is not a finite number")
+        return value
+
+    def whole(text: str) -> int:
+        value = int(text)
+        if abs(value) >= 2**64:
+            raise ValueError(f"{text} is too large")
+        return value
+
+    return json.loads(header, parse_float=finite, parse_constant=finite, parse_int=whole)
 
 
 def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Likelihood:
@@ -120,15 +140,18 @@ def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Likelihood:
     if kind not in KINDS:
         raise FileFormatError(f"unknown kind of network '{kind}'.")
     declaration = Declaration(
-        header["model"],
+        _typed(str, header["model"]),
         tuple(_parameter_from_json(p) for p in header["parameters"]),
-        tuple(header["choices"]),
+        tuple(_typed(int, c) for c in header["choices"]),
         header["non_decision"],
     )
     density = KINDS[kind](declaration, header["network"])
     shapes = {name: array.shape for name, array in arrays.items()}
     if shapes != density.shapes:
         raise FileFormatError(f"weights have shapes {shapes}, not {density.shapes}.")
-    history = tuple((float(s), int(n), float(x)) for s, n, x in header["training"].pop("history"))
-    training = Training(**header["training"], history=history)
-    return Likelihood(density, density.flatten(arrays), training, header["certificate"])
+    wrong = [name for name, array in arrays.items() if array.dtype.kind != "f"]
+    if wrong:
+        raise FileFormatError(f"weights {wrong} are not floating-point numbers.")
+    training = _training_from_json(header["training"])
+    certificate = _typed(dict | None, header["certificate"])
+    return Likelihood(density, density.flatten(arrays), training, certificate)

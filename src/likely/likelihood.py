@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from likely.checks import require_count, require_seed
 from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError, TrialsError, unknown
 from likely.networks.density import Density
-from likely.simulation import require_seed
 from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, encode
 from likely.typing import Box, FloatArray, Theta
 
@@ -70,7 +70,11 @@ class Likelihood:
     certificate: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse weights of the wrong size or that are not finite."""
+        """Refuse weights of the wrong size or that are not finite; keep them from change."""
+        # Compiled code reads them as contiguous float64 through a bare pointer.
+        weights = np.array(self.weights, dtype=np.float64, order="C")
+        weights.setflags(write=False)
+        object.__setattr__(self, "weights", weights)
         if self.weights.shape != (self.density.size,):
             raise FileFormatError(
                 f"likelihood '{self.declaration.name}' has {self.weights.size} weights; its "
@@ -111,7 +115,7 @@ class Likelihood:
             trials: n trials: a frame with columns rt, choice and perhaps deadline, which is
                 checked as data are; or any numbers (n, 2) of rt and choice. An rt of NaN with a
                 choice contributes the choice's probability; both NaN with a deadline contribute
-                the probability of no response by then.
+                the probability of no response by then; in an array, both NaN contribute 0.
 
         Returns:
             (n,), never NaN; -inf where rt is not after the non-decision time or a parameter is
@@ -152,6 +156,8 @@ class Likelihood:
     def log_survival(self, theta: Theta, rt: Any) -> FloatArray:
         """Return log P(T > rt) for each of n times, of one parameter row or n of them."""
         times = np.atleast_1d(np.asarray(rt, dtype=np.float64))
+        if np.isnan(times).any():
+            raise ParameterError("rt contains NaN; a survival probability needs times.")
         rows = self.declaration.rows(theta)
         if times.ndim != 1 or not (len(times) == len(rows) or 1 in (len(times), len(rows))):
             raise ParameterError(
@@ -171,6 +177,7 @@ class Likelihood:
             ParameterError: parameters unknown, missing, not finite or outside their support, or a
                 seed that is not an integer from 0 to 2^64 - 1.
         """
+        require_count("n", n)
         require_seed(seed)
         rows = self.declaration.rows(theta)
         self._require_supported(rows)
@@ -236,6 +243,8 @@ def load(source: str | Path) -> Likelihood:
     """
     from likely.files import read
 
+    if not isinstance(source, str | Path):
+        raise FileFormatError(f"{source!r} is neither the name nor the path of a likelihood.")
     path = Path(source)
     if path.suffix == SUFFIX or path.is_file():
         return read(path)

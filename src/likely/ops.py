@@ -117,29 +117,15 @@ def numba_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> tuple[Any,
 
     @numba_njit
     def value(weights, theta, trials):  # type: ignore[no-untyped-def]
-        return kernel(
-            np.ascontiguousarray(weights), np.ascontiguousarray(theta), np.ascontiguousarray(trials)
-        )[0]
+        return kernel(weights, theta, trials)[0]
 
-    @numba_njit
-    def value_and_gradient(weights, theta, trials):  # type: ignore[no-untyped-def]
-        return kernel(
-            np.ascontiguousarray(weights), np.ascontiguousarray(theta), np.ascontiguousarray(trials)
-        )
-
-    return (value_and_gradient if op.with_gradient else value), engine_version()
+    return (kernel if op.with_gradient else value), engine_version()
 
 
 @register_funcify_default_op_cache_key(TrialDraws)
 def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
     """Compile for PyMC's default backend."""
-    kernel = op.density.compiled_draws()
-
-    @numba_njit
-    def draws(weights, theta, uniforms, normals):  # type: ignore[no-untyped-def]
-        return kernel(np.ascontiguousarray(weights), np.ascontiguousarray(theta), uniforms, normals)
-
-    return draws, engine_version()
+    return op.density.compiled_draws(), engine_version()
 
 
 @jax_funcify.register(TrialLogDensity)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from likely.errors import ParameterError
+from likely.checks import require_count, require_positive, require_seed
 from likely.kernels.compiled import BLOCK
 from likely.model import Model, require_passages
 from likely.progress import Progress
@@ -55,7 +55,11 @@ def simulate(
         ModelError: if the simulator fails or returns impossible values.
     """
     model = resolve(model)
-    _require_sensible(n, seed, max_time, threads)
+    require_count("n", n)
+    require_seed(seed)
+    require_positive("max_time", max_time, "seconds")
+    if threads is not None:
+        require_count("threads", threads)
     rows = model.declaration.rows(theta)
     model.declaration.require_inside_box(rows)
     times, choices = decide(
@@ -140,23 +144,3 @@ def _in_chunks(run: Callable[[int, int], None], total: int, workers: int) -> Ite
             yield sum(chunk.trajectories for chunk in chunks)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _require_sensible(n: int, seed: int, max_time: float, threads: int | None) -> None:
-    if not _is_whole(n) or n < 1:
-        raise ParameterError(f"n is {n!r}; it must be a whole number of trials, at least 1.")
-    require_seed(seed)
-    if not (isinstance(max_time, float | int | np.number) and max_time > 0):
-        raise ParameterError(f"max_time is {max_time!r}; it must be a positive number of seconds.")
-    if threads is not None and (not _is_whole(threads) or threads < 1):
-        raise ParameterError(f"threads is {threads!r}; it must be a whole number, at least 1.")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def require_seed(seed: int) -> None:
-    """Raise ParameterError unless seed is an integer from 0 to 2^64 - 1."""
-    if not _is_whole(seed) or not 0 <= seed < 2**64:
-        raise ParameterError(f"seed is {seed!r}; it must be a whole number from 0 to 2^64 - 1.")

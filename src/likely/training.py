@@ -15,13 +15,13 @@ import numpy as np
 import optax
 
 from likely.batches import Batch, Batches
+from likely.checks import require_count, require_positive, require_seed
 from likely.errors import ParameterError
 from likely.likelihood import Likelihood, Training
 from likely.model import Model
 from likely.networks.inverse_gaussian import log_inverse_gaussian, log_survival
 from likely.networks.mixture import MixtureDensity
 from likely.progress import Progress
-from likely.simulation import require_seed
 from likely.zoo import resolve
 
 PEAK_RATE = 3e-3
@@ -66,11 +66,15 @@ def train(
     model = resolve(model)
     schedule = _schedule(seconds, steps)
     require_seed(seed)
-    if components < 1 or any(width < 1 for width in hidden):
-        raise ParameterError("components and hidden widths must be at least 1.")
+    require_count("components", components)
+    for width in hidden:
+        require_count("a hidden width", width)
     density = MixtureDensity.for_model(model.declaration, tuple(hidden), components)
-    with Batches(model, seed, replay=steps is None) as batches:
-        weights, training = _optimise(density, batches, schedule, seed, progress)
+    label = f"training {model.name}"
+    with Progress(label, 1.0, show=progress, delay=0.0) as bar:
+        bar.update(0.0, "simulating")
+        with Batches(model, seed, seconds=schedule.seconds) as batches:
+            weights, training = _optimise(density, batches, schedule, seed, bar)
     return Likelihood(density, density.flatten(weights), training)
 
 
@@ -104,29 +108,27 @@ def _schedule(seconds: float | None, steps: int | None) -> _Schedule:
         raise ParameterError("give seconds or steps, not both.")
     if steps is None and seconds is None:
         seconds = SECONDS
-    if seconds is not None and not 0 < seconds < np.inf:
-        raise ParameterError(f"seconds is {seconds!r}; it must be a positive number.")
-    if steps is not None and steps < 1:
-        raise ParameterError(f"steps is {steps!r}; it must be at least 1.")
+    if seconds is not None:
+        require_positive("seconds", seconds, "seconds")
+    if steps is not None:
+        require_count("steps", steps)
     return _Schedule(seconds, steps, time.monotonic())
 
 
 def _optimise(
-    density: MixtureDensity, batches: Batches, schedule: _Schedule, seed: int, progress: bool
+    density: MixtureDensity, batches: Batches, schedule: _Schedule, seed: int, bar: Progress
 ) -> tuple[Weights, Training]:
     optimiser = optax.chain(optax.clip_by_global_norm(CLIP), optax.scale_by_adam(b2=0.99))
     weights = _initial_weights(density, seed, batches.pooled_times())
     state = optimiser.init(weights)
     history: list[tuple[float, int, float]] = []
     step = 0
-    label = f"training {density.declaration.name}"
-    with Progress(label, 1.0, show=progress, delay=0.0) as bar:
-        for batch in _until_done(batches, schedule):
-            rate = jnp.float32(schedule.rate(step))
-            weights, state, loss = _several_steps(density, optimiser, weights, state, rate, batch)
-            step += len(batch.theta)
-            history.append((schedule.elapsed(), step, float(loss)))
-            bar.update(schedule.done(step), f"loss {_smooth(history):.4f}")
+    for batch in _until_done(batches, schedule):
+        rate = jnp.float32(schedule.rate(step))
+        weights, state, loss = _several_steps(density, optimiser, weights, state, rate, batch)
+        step += len(batch.theta)
+        history.append((schedule.elapsed(), step, float(loss)))
+        bar.update(schedule.done(step), f"loss {_smooth(history):.4f}")
     return _to_numpy(weights), Training(
         labels="draws",
         seed=seed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import click
 from likely.commands.messages import say
 from likely.commands.model_options import ModelCommand, found, parameters
 from likely.errors import LikelyError, ParameterError
+from likely.quiet import quiet_sampling
 
 if TYPE_CHECKING:
     from likely.likelihood import Likelihood
@@ -26,10 +26,14 @@ SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 def find_likelihood(words: Sequence[str]) -> Likelihood | None:
     """Return the likelihood that follows --model, if that is on the command line."""
-    for i, word in enumerate(words):
-        option, equals, value = word.partition("=")
-        name = value if equals else "".join(words[i + 1 : i + 2])
-        if option in ("-m", "--model") and name:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in ("-m", "--model"):
+            name = following
+        elif word.startswith(("-m", "--model=")):
+            name = word.removeprefix("--model=").removeprefix("-m")
+        else:
+            continue
+        if name:
             from likely.likelihood import load
 
             return load(name)
@@ -96,12 +100,13 @@ def fit(
     Example: likely fit trials.csv --model ddm --v "1 + coherence" --z 0.5 -o fitted
     """
     from likely import regression
-    from likely.commands.fit_folder import Record, require_writable, write
+    from likely.commands.fit_folder import Record, write
+    from likely.likelihood import load
     from likely.trials import read_trials, recode_choices
+    from likely.writing import require_writable
 
     require_writable(output)
-
-    likelihood: Likelihood = found()
+    likelihood: Likelihood = found() or load(model)
     data = read_trials(trials, rt=rt, choice=choice, where=where)
     data, recoded = recode_choices(data, likelihood.declaration.choices)
     formula, fixed = split(parameters(options))
@@ -145,8 +150,11 @@ def _report(result: Fit, recoded: Mapping[float, int]) -> None:
     divergent = int(result.idata["sample_stats"]["diverging"].sum())
     if divergent:
         say(f"warning: {divergent} draws diverged; trust the posterior only after a closer look.")
-    r_hat = float(result.summary()["r_hat"].max())
-    if r_hat > TRUSTED_R_HAT:
+    if result.idata["posterior"].sizes["chain"] == 1:
+        say("warning: one chain cannot show whether it has converged; draw more (--chains).")
+        return
+    r_hat = float(result.summary()["r_hat"].max(skipna=False))
+    if not r_hat <= TRUSTED_R_HAT:  # NaN, of a chain that stands still, is not to be trusted
         say(f"warning: r-hat is up to {r_hat:.3f}; take more draws (--draws, --tune).")
 
 
@@ -155,9 +163,8 @@ def _sampling() -> Iterator[None]:
     """Keep progress bars off stdout and say in one line what stops a sampler."""
     from pymc.exceptions import SamplingError
 
-    logging.getLogger("pymc").setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with quiet_sampling(), contextlib.redirect_stdout(sys.stderr):
             yield
     except SamplingError as error:
         raise ParameterError(f"sampling failed: {error}") from error

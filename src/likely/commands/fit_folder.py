@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likely.errors import LikelyError
-from likely.files import written_whole
+from likely.writing import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,16 +50,6 @@ def write(result: Fit, folder: Path, record: Record) -> None:
         path.write_text(json.dumps(_describe(result, record), indent=2) + "\n", encoding="utf-8")
     with written_whole(folder / "quantiles.png") as path:
         _draw_quantiles(result, path)
-
-
-def require_writable(folder: Path) -> None:
-    """Raise LikelyError unless the folder can be made or written to.
-
-    Sampling takes minutes; a folder that cannot be should be found out before.
-    """
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise LikelyError(f"cannot write to folder {str(folder)!r}.")
 
 
 def _describe(result: Fit, record: Record) -> dict[str, Any]:

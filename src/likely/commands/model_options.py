@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "parameter_"
 _FOUND = "likely.commands.found"
+_FLAGS = ("-h", "--help")
 
 
 class Declared(Protocol):
@@ -96,13 +97,25 @@ def parameters(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_model(words: Sequence[str]) -> Model | None:
-    """Return the model named by the first word that names one, if any does."""
+    """Return the model named by the first argument that names one, if any does."""
     from likely.zoo import models
 
-    for word in words:
-        if not word.startswith("-") and (word in models or ".py" in word):
+    for word in _arguments(words):
+        if word in models or word.endswith(".py") or ".py:" in word:
             return model_named(word)
     return None
+
+
+def _arguments(words: Sequence[str]) -> Iterator[str]:
+    """Leave out options, which all but --help have a value, and their values."""
+    remaining = iter(words)
+    for word in remaining:
+        if word == "--":
+            yield from remaining
+        elif not word.startswith("-"):
+            yield word
+        elif word not in _FLAGS and (len(word) == 2 or (word[:2] == "--" and "=" not in word)):
+            next(remaining, None)
 
 
 def model_named(text: str) -> Model:

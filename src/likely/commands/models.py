@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from likely.shipped import SHIPPED, SUFFIX
+
 if TYPE_CHECKING:
     from likely.model import Model
-
-_SHIPPED = Path(__file__).parent.parent / "shipped"
 
 
 @click.command()
@@ -44,7 +43,7 @@ def _choices(model: Model) -> str:
 
 
 def _shipped(model: Model) -> str:
-    return "shipped" if (_SHIPPED / f"{model.name}.likely").is_file() else "to be trained"
+    return "shipped" if (SHIPPED / f"{model.name}{SUFFIX}").is_file() else "to be trained"
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> str:

@@ -43,7 +43,7 @@ def simulate(model: str, trials: int, seed: int, output: Path | None, **options:
     if output is None:
         click.echo(frame.to_csv(index=False), nl=False)
         return
-    from likely.files import written_whole
+    from likely.writing import written_whole
 
     with written_whole(output) as temporary:
         frame.to_csv(temporary, index=False)

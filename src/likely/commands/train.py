@@ -8,6 +8,7 @@ import click
 
 from likely.commands.model_options import model_named
 from likely.commands.models import aligned
+from likely.shipped import SUFFIX
 
 
 @click.command()
@@ -26,9 +27,11 @@ def train(
     Example: likely train my_models.py:mine --seconds 60 --seed 0 -o mine.likely
     """
     chosen = model_named(model)
-    path = output or Path(f"{chosen.name}.likely")
-    if path.suffix != ".likely":
-        raise click.BadParameter("the name of a likelihood file ends in .likely.", param_hint="-o")
+    path = output or Path(f"{chosen.name}{SUFFIX}")
+    if path.suffix != SUFFIX:
+        raise click.BadParameter(
+            f"the name of a likelihood file ends in {SUFFIX}.", param_hint="-o"
+        )
     from likely.training import train as learn
 
     likelihood = learn(chosen, seconds=seconds, steps=steps, seed=seed)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +13,7 @@ import xarray as xr
 
 from likely.likelihood import Likelihood
 from likely.progress import Progress
+from likely.quiet import quiet_sampling
 from likely.simulation import simulate
 
 TRUTH = MappingProxyType({"v": 1.0, "a": 1.5, "t": 0.5})
@@ -73,7 +70,10 @@ def sample(model: pm.Model, *, draws: int, seed: int, progress: bool = True) -> 
         seed: 0 to 2^32 - 1.
         progress: whether to show a progress bar on stderr.
     """
-    with _quiet(), Progress("sampling", CHAINS * 2 * draws, show=progress, delay=0.0) as bar:
+    with (
+        quiet_sampling(),
+        Progress("sampling", CHAINS * 2 * draws, show=progress, delay=0.0) as bar,
+    ):
         watch = _Watch(bar, 2 * draws)
         try:
             idata = pm.sample(
@@ -124,17 +124,3 @@ class _Watch:
             raise _Unfinished
         self.done += 1
         self._bar.update(self.done, f"chain {draw.chain + 1} of {CHAINS}")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep PyMC's log and numpy's notices of overflow in rejected proposals from the user."""
-    logger = logging.getLogger("pymc")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)
-            yield
-    finally:
-        logger.setLevel(level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from likely.checks import require_seed
+from likely.demo.tables import table
 from likely.errors import ParameterError
+from likely.writing import require_writable, written_whole
 
 # What else is needed is imported in the stage that needs it: PyMC and JAX take seconds to import.
 if TYPE_CHECKING:
@@ -100,45 +102,9 @@ def run(
     return Demo(trials, likelihood, idata, summary, files, clock.seconds)
 
 
-def table(summary: pd.DataFrame) -> str:
-    """Return the summary as text in columns."""
-    head, *rows = cells(summary)
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0])]
-                  + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)])
-        for row in (head, *rows)
-    ]  # fmt: skip
-    return "\n".join(lines)
-
-
-def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Return the summary as text, the head first."""
-    head = ("parameter", "truth", "mean", "sd", "94% interval", "r-hat", "ESS")
-    rows = [
-        (
-            str(name), f"{r['truth']:g}", f"{r['mean']:.3f}", f"{r['sd']:.3f}",
-            f"{r['lower']:.3f} to {r['upper']:.3f}", f"{r['r_hat']:.3f}", f"{r['ess']:.0f}",
-        )
-        for name, r in summary.iterrows()
-    ]  # fmt: skip
-    return [head, *rows]
-
-
-def require_writable(folder: Path) -> None:
-    """Make the folder if need be; raise OSError if files cannot be written to it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:  # name the folder, not a file that nobody asked for
-        raise type(error)(error.errno, error.strerror, str(folder)) from None
-
-
 def _seeds(seed: int) -> list[int]:
     """Return independent seeds for trials, training, sampling and figures."""
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise ParameterError(f"seed is {seed!r}; it must be a whole number from 0 to 2^64 - 1.")
+    require_seed(seed)
     return [int(s) for s in np.random.SeedSequence(seed).generate_state(4)]
 
 
@@ -158,8 +124,6 @@ def _likelihood(
 
 
 def _write(folder: Path, pictures: Mapping[str, bytes], page: str) -> tuple[Path, ...]:
-    from likely.files import written_whole
-
     contents = {f"{name}.png": png for name, png in pictures.items()}
     contents[PAGE] = page.encode()
     for name, content in contents.items():

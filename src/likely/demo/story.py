@@ -13,7 +13,7 @@ import xarray as xr
 
 from likely.demo import figures
 from likely.demo.experiment import MODEL, START, TRUTH
-from likely.demo.stages import cells
+from likely.demo.tables import cells
 from likely.exact import wiener
 from likely.likelihood import Likelihood
 from likely.page import Code, Page, Paragraph, Picture, Section, Table, render

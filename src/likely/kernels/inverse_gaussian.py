@@ -26,28 +26,46 @@ def log_density_terms(s, log_s, log_mu, log_lambda):  # type: ignore[no-untyped-
 
 
 @numba.njit(nogil=True)
+def log_ndtr_rest(y: float) -> float:
+    """Log of exp(y^2 / 2) P(Z > y) for y >= 20, by its asymptotic series."""
+    w = 1.0 / (y * y)
+    series = 1.0 - w * (1.0 - 3.0 * w * (1.0 - 5.0 * w * (1.0 - 7.0 * w * (1.0 - 9.0 * w))))
+    return math.log(series) - math.log(y) - HALF_LOG_TWO_PI
+
+
+@numba.njit(nogil=True)
 def log_ndtr(x: float) -> float:
     """Log of the standard normal distribution function."""
     if x > 5.0:
         return math.log1p(-0.5 * math.erfc(x * SQRT_HALF))
     if x > -20.0:
         return math.log(0.5 * math.erfc(-x * SQRT_HALF))
-    y = 1.0 / (x * x)
-    series = 1.0 - y * (1.0 - 3.0 * y * (1.0 - 5.0 * y * (1.0 - 7.0 * y * (1.0 - 9.0 * y))))
-    return -0.5 * x * x - math.log(-x) - HALF_LOG_TWO_PI + math.log(series)
+    return -0.5 * x * x + log_ndtr_rest(-x)
+
+
+@numba.njit(nogil=True)
+def log_scaled_tail(y: float) -> float:
+    """Log of exp(y^2 / 2) P(Z > y) for a standard normal Z."""
+    if y < 20.0:
+        return log_ndtr(-y) + 0.5 * y * y
+    return log_ndtr_rest(y)
 
 
 @numba.njit(nogil=True)
 def log_survival_terms(s, log_s, log_mu, log_lambda):  # type: ignore[no-untyped-def]
-    """Return log P(S > s) and its derivatives by log mu, log lambda and s."""
+    """Return log P(S > s) and its derivatives by log mu, log lambda and s.
+
+    P(S > s) = P(Z > early) - exp(2 lambda / mu) P(Z > late), where late^2 - early^2 is exactly
+    4 lambda / mu: scaled tails subtract without the cancellation of two large exponents.
+    """
     density = log_density_terms(s, log_s, log_mu, log_lambda)[0]
     ratio = math.exp(log_lambda - log_mu)
     root = math.exp(0.5 * (log_lambda - log_s))
     scaled = math.exp(log_s - log_mu)
-    first = log_ndtr(root * (1.0 - scaled))
-    second = 2.0 * ratio + log_ndtr(-root * (1.0 + scaled))
-    value = first + math.log(-math.expm1(min(second - first, -1e-15)))
-    reflected = 2.0 * ratio * math.exp(second - value)
+    early, late = root * (scaled - 1.0), root * (scaled + 1.0)
+    difference = min(log_scaled_tail(late) - log_scaled_tail(early), -1e-15)
+    value = log_ndtr(-early) + math.log(-math.expm1(difference))
+    reflected = 2.0 * ratio / math.expm1(min(-difference, 700.0))
     hazard = math.exp(min(density - value, 700.0))
     return value, reflected, s * hazard - reflected, -hazard
 

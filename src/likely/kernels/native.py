@@ -81,6 +81,8 @@ def _call(
     function: Any, weights: FloatArray, layout: Layout, theta: FloatArray, *rest: FloatArray
 ) -> None:
     """Call an entry point from Python, without the GIL; `rest` is (n, ...) each."""
+    if len(theta) not in (1, len(rest[0])):
+        raise ValueError(f"{len(theta)} parameter rows do not fit {len(rest[0])} trials.")
     dims = _dims(len(weights), layout, len(theta), len(rest[0]))
     arrays = (weights, *layout[:4], dims, theta, *rest)
     entry = _entry(function).ctypes
@@ -136,6 +138,10 @@ def log_density_caller(size: int, layout: Layout) -> Any:
     @numba.njit(nogil=True)
     def log_density(weights, theta, trials):  # type: ignore[no-untyped-def]
         n = trials.shape[0]
+        if theta.shape[0] != 1 and theta.shape[0] != n:
+            raise ValueError("parameter rows do not fit trials.")
+        weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
+        trials = np.ascontiguousarray(trials)
         values, gradients = np.empty(n), np.empty((n, p))
         dims = known.copy()
         dims[7], dims[8] = theta.shape[0], n
@@ -157,6 +163,10 @@ def draws_caller(size: int, layout: Layout) -> Any:
     @numba.njit(nogil=True)
     def draw(weights, theta, uniforms, normals):  # type: ignore[no-untyped-def]
         n = normals.shape[0]
+        if theta.shape[0] != 1 and theta.shape[0] != n:
+            raise ValueError("parameter rows do not fit draws.")
+        weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
+        uniforms, normals = np.ascontiguousarray(uniforms), np.ascontiguousarray(normals)
         trials = np.empty((n, 2))
         dims = known.copy()
         dims[7], dims[8] = theta.shape[0], n

@@ -34,12 +34,26 @@ def log_inverse_gaussian(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array)
 
 
 def log_survival(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array) -> jax.Array:
-    """Log probability that an inverse Gaussian time exceeds s > 0."""
+    """Log probability that an inverse Gaussian time exceeds s > 0.
+
+    As in `likely.kernels.inverse_gaussian`, tails are scaled before they are subtracted.
+    """
     root = jnp.exp(0.5 * log_lambda) / jnp.sqrt(s)
     scaled = s * jnp.exp(-log_mu)
-    first = log_ndtr(root * (1.0 - scaled))
-    second = 2.0 * jnp.exp(log_lambda - log_mu) + log_ndtr(-root * (1.0 + scaled))
-    return first + jnp.log(-jnp.expm1(jnp.minimum(second - first, -1e-15)))
+    early, late = root * (scaled - 1.0), root * (scaled + 1.0)
+    difference = jnp.minimum(_log_scaled_tail(late) - _log_scaled_tail(early), -1e-15)
+    return log_ndtr(-early) + jnp.log(-jnp.expm1(difference))
+
+
+def _log_scaled_tail(y: jax.Array) -> jax.Array:
+    """Log of exp(y^2 / 2) P(Z > y) for a standard normal Z."""
+    far = 20.0 if y.dtype == jnp.float64 else 8.0
+    near = jnp.minimum(y, far)
+    large = jnp.maximum(y, far)
+    w = 1.0 / (large * large)
+    series = 1.0 - w * (1.0 - 3.0 * w * (1.0 - 5.0 * w * (1.0 - 7.0 * w * (1.0 - 9.0 * w))))
+    rest = jnp.log(series) - jnp.log(large) - 0.5 * LOG_TWO_PI
+    return jnp.where(y < far, log_ndtr(-near) + 0.5 * near * near, rest)
 
 
 def log_density(
@@ -68,7 +82,7 @@ def log_density(
     value = logsumexp(terms, axis=(1, 2))
     certain = (omitted & timed & (s <= 0.0)) | (~timed & chosen.all(axis=1))
     value = jnp.where(certain, 0.0, value)
-    impossible = ~chosen.any(axis=1) | (timed & ~possible & ~certain)
+    impossible = ~chosen.any(axis=1) | (timed & ~possible & ~certain) | (value < -1e29)
     return jnp.where(impossible | ~supported(declaration, theta), -jnp.inf, value)
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from likely.checks import require_seed
 from likely.errors import OutsideBoxWarning, ParameterError
 from likely.regression.specification import Specification, specify
-from likely.simulation import require_seed
 from likely.trials import read_trials
 from likely.typing import FloatArray
 
@@ -173,11 +173,20 @@ def fit(
 
 
 def _likelihood(model: str | os.PathLike[str] | Likelihood) -> Likelihood:
-    if isinstance(model, str | os.PathLike):
-        from likely.likelihood import load
+    from likely.likelihood import Likelihood, load
+    from likely.model import Model
 
+    if isinstance(model, Likelihood):
+        return model
+    if isinstance(model, str | os.PathLike):
         return load(os.fspath(model))
-    return model
+    if isinstance(model, Model):
+        raise ParameterError(
+            f"'{model.name}' is a model, not a likelihood; train it first: lk.train(model)."
+        )
+    raise ParameterError(
+        f"model is {model!r}; it must be a likelihood, the name of a shipped one, or a path."
+    )
 
 
 def _number(name: str, value: Any) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from likely.likelihood import SHIPPED, SUFFIX
+from likely.shipped import SHIPPED, SUFFIX
 from likely.training import train
 from likely.zoo import models
 

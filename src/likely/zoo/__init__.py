@@ -13,6 +13,12 @@ from likely.zoo.collapsing import angle
 from likely.zoo.diffusion import ddm
 
 
+class UnknownModelError(ModelError, KeyError):
+    """There is no model of this name; a KeyError too, so that `models.get` works."""
+
+    __str__ = Exception.__str__  # that of KeyError would put the sentence in quotes
+
+
 class Zoo(Mapping[str, Model]):
     """Read-only mapping of names to models, which knows what a misspelt name may have meant."""
 
@@ -20,11 +26,11 @@ class Zoo(Mapping[str, Model]):
         self._members = {m.name: m for m in members}
 
     def __getitem__(self, name: str) -> Model:
-        """Return the model called `name`; raise ModelError if there is none."""
+        """Return the model called `name`; raise UnknownModelError if there is none."""
         try:
             return self._members[name]
         except KeyError:
-            raise ModelError(unknown("model", name, self._members)) from None
+            raise UnknownModelError(unknown("model", name, self._members)) from None
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a model of this name."""
