@@ -110,6 +110,8 @@ def _schedule(seconds: float | None, steps: int | None) -> _Schedule:
         seconds = SECONDS
     if seconds is not None:
         require_positive("seconds", seconds, "seconds")
+        if seconds == np.inf:
+            raise ParameterError("seconds is infinite; training has to end.")
     if steps is not None:
         require_count("steps", steps)
     return _Schedule(seconds, steps, time.monotonic())
