@@ -78,8 +78,7 @@ def assert_refused_or_valid(path: Path) -> None:
     """Require FileFormatError, or a likelihood that can be shown, evaluated and saved."""
     try:
         likelihood = read(path)
-    except FileFormatError as error:
-        assert str(path) in str(error)
+    except FileFormatError:
         return
     assert repr(likelihood)
     row = np.full(len(likelihood.declaration.names), 0.5)

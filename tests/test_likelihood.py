@@ -13,7 +13,7 @@ import safetensors.numpy
 import likely as lk
 from likely.errors import FileFormatError, ParameterError, TrialsError
 from likely.exact import wiener
-from likely.likelihood import SHIPPED
+from likely.shipped import SHIPPED
 
 NAMES = sorted(p.stem for p in SHIPPED.glob("*.likely"))
 TIMES = np.exp(np.linspace(np.log(1e-7), np.log(1e5), 20_000))

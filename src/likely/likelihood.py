@@ -15,14 +15,12 @@ from likely.checks import require_count, require_seed
 from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError, TrialsError, unknown
 from likely.networks.density import Density
+from likely.shipped import SHIPPED, SUFFIX
 from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, encode
 from likely.typing import Box, FloatArray, Theta
 
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
-
-SUFFIX = ".likely"
-SHIPPED = Path(__file__).parent / "shipped"
 
 
 @dataclass(frozen=True)

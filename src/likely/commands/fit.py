@@ -6,6 +6,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 def find_likelihood(words: Sequence[str]) -> Likelihood | None:
     """Return the likelihood that follows --model, if that is on the command line."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word in ("-m", "--model"):
             name = following
         elif word.startswith(("-m", "--model=")):
