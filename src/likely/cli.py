@@ -18,7 +18,7 @@ from likely.commands.messages import say
 from likely.commands.models import models
 from likely.commands.simulate import simulate
 from likely.commands.train import train
-from likely.errors import LikelyError, OutsideBoxWarning
+from likely.errors import LikelyError, LikelyWarning
 
 SUCCESS, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -101,6 +101,6 @@ def _short_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("always", OutsideBoxWarning)
+        warnings.simplefilter("always", LikelyWarning)
         warnings.showwarning = show
         yield

@@ -200,8 +200,12 @@ def _require_fit(likelihood: Likelihood, parameters: Sequence[TensorVariable], n
 def _with_event(dims: str | Sequence[str]) -> tuple[str, ...]:
     """Add the dimension of rt and choice to the dimension of trials."""
     dims = (dims,) if isinstance(dims, str) else tuple(dims)
-    if EVENT in dims:
+    if EVENT in dims[-1:]:
         return dims
+    if len(dims) > 1:
+        raise ParameterError(
+            f"dims {dims}: give the dimension of trials only; '{EVENT}', of rt and choice, is added."
+        )
     model = pm.modelcontext(None)
     if EVENT not in model.coords:
         model.add_coord(EVENT, ("rt", "choice"))

@@ -26,7 +26,15 @@ class FileFormatError(LikelyError):
     """A file is not what it should be."""
 
 
-class OutsideBoxWarning(UserWarning):
+class LikelyWarning(UserWarning):
+    """Any warning of `likely`."""
+
+
+class RoughTrainingWarning(LikelyWarning):
+    """A likelihood was trained for too short a time to be trusted."""
+
+
+class OutsideBoxWarning(LikelyWarning):
     """Some parameters lie outside the region a likelihood was trained on."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class Training:
     draws: int
     seconds: float
     version: str
-    history: tuple[tuple[float, int, float], ...] = ()
+    history: tuple[tuple[float, int, float], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,7 +132,10 @@ class Likelihood:
     def _encoded(self, trials: pd.DataFrame | FloatArray) -> FloatArray:
         if isinstance(trials, pd.DataFrame):
             return encode(trials, self.declaration.choices)
-        pairs = np.ascontiguousarray(trials, dtype=np.float64)
+        try:
+            pairs = np.ascontiguousarray(trials, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TrialsError("trials are neither a frame nor numbers (n, 2).") from error
         if pairs.ndim != 2 or pairs.shape[1] != 2:
             raise TrialsError(
                 f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice."
@@ -202,7 +205,10 @@ class Likelihood:
                 `observed`, `dims`, `shape`, `size`, `initval`, `total_size`.
 
         Returns:
-            A variable of event shape (2,): rt and choice.
+            A variable of event shape (2,): rt and choice. As PyMC imputes NaN, it holds observed
+            trials as `likely.trials.encode` writes them: an rt of -inf was not observed, a choice
+            of inf means no response by the deadline that stands in place of rt. Predictive draws
+            are of all trials, times and choices, whatever was observed of them.
 
         Raises:
             ParameterError: parameters unknown or missing, or of a length that does not fit.

@@ -33,6 +33,11 @@ class Model(abc.ABC):
 
     declaration: Declaration
 
+    def __repr__(self) -> str:
+        """Show the kind of model, its name, parameters and choices."""
+        d = self.declaration
+        return f"<{type(self).__name__} {d.name}({', '.join(d.names)}) -> {d.choices}>"
+
     @property
     def name(self) -> str:
         """What the model is called."""
@@ -70,7 +75,7 @@ class Model(abc.ABC):
         """The model's compiled sampler of decision times and choices."""
 
 
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Diffusion(Model):
     """A one-dimensional diffusion between two symmetric boundaries, from plain functions.
 
@@ -154,7 +159,7 @@ class Diffusion(Model):
         return compiled.compile_diffusion(self.drift, self.boundary, self.start, names)
 
 
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Simulator(Model):
     """Any simulator of (response time, choice).
 

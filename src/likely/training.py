@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ import optax
 
 from likely.batches import Batch, Batches
 from likely.checks import require_count, require_positive, require_seed
-from likely.errors import ParameterError
+from likely.errors import ParameterError, RoughTrainingWarning
 from likely.likelihood import Likelihood, Training
 from likely.model import Model
 from likely.networks.inverse_gaussian import log_inverse_gaussian, log_survival
@@ -28,6 +29,7 @@ PEAK_RATE = 3e-3
 WARM_UP = 0.02  # share of the run in which the learning rate rises; it falls as a cosine after that
 CLIP = 1.0  # largest norm of a gradient
 SECONDS = 60.0
+FEW_STEPS = 1000  # with fewer, errors are several times those of a minute's training
 
 Weights = dict[str, Any]
 History = Sequence[tuple[float, int, float]]
@@ -62,6 +64,9 @@ def train(
     Raises:
         ParameterError: for a seconds, steps, seed or size that makes no sense.
         ModelError: if the simulator fails or returns impossible values.
+
+    Warns:
+        RoughTrainingWarning: if there was time for few steps only.
     """
     model = resolve(model)
     schedule = _schedule(seconds, steps)
@@ -75,6 +80,13 @@ def train(
         bar.update(0.0, "simulating")
         with Batches(model, seed, seconds=schedule.seconds) as batches:
             weights, training = _optimise(density, batches, schedule, seed, bar)
+    if schedule.seconds is not None and training.steps < FEW_STEPS:
+        warnings.warn(
+            f"only {training.steps} steps were taken in {training.seconds:.0f} s; the likelihood is "
+            "rough. Train longer, or make the simulator faster.",
+            RoughTrainingWarning,
+            stacklevel=2,
+        )
     return Likelihood(density, density.flatten(weights), training)
 
 

@@ -100,14 +100,14 @@ def read_trials(
 
     Args:
         path: a UTF-8 file with a header line.
-        rt: name of the column of response times; it is called `rt` in the frame returned.
-        choice: name of the column of choices; it is called `choice` in the frame returned.
+        rt: name of the column of response times; it is `rt`, too, in the frame returned.
+        choice: name of the column of choices; it is `choice`, too, in the frame returned.
         where: an expression that says which rows to keep, in the column names of the file, such
             as "monkey == 1 and 0.1 < rt < 1.65" (pandas' query language).
 
     Returns:
-        A frame with `rt`, `choice` and every other column; row labels count the rows of the file
-        from 0. A column that `rt` or `choice` takes the name from is dropped.
+        A frame with `rt`, `choice` and every column of the file under its own name, unless that is
+        one of the two; row labels count the rows of the file from 0.
 
     Raises:
         TrialsError: if the file cannot be read, a column is missing, or the expression fails or
@@ -122,8 +122,7 @@ def read_trials(
         frame = _keep(frame, where)
     if not len(frame):
         raise TrialsError(f"{os.fspath(path)!r} has a header but no rows.")
-    replaced = [n for n in ("rt", "choice") if n not in (rt, choice) and n in frame.columns]
-    return frame.drop(columns=replaced).rename(columns={rt: "rt", choice: "choice"})
+    return frame.assign(rt=frame[rt], choice=frame[choice])
 
 
 def numeric_column(frame: pd.DataFrame, name: str) -> FloatArray:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from likely.regression import Fit
 
 TRUSTED_R_HAT = 1.01
+HELD_DOWN = 0.93  # share of the fastest response beyond which it may be all that holds t down
 SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 
@@ -148,6 +149,7 @@ def _report(result: Fit, recoded: Mapping[float, int]) -> None:
     if recoded:
         changes = ", ".join(f"{old:g} was read as {new:+d}" for old, new in recoded.items())
         say(f"choice {changes}.")
+    _report_early_response(result)
     divergent = int(result.idata["sample_stats"]["diverging"].sum())
     if divergent:
         say(f"warning: {divergent} draws diverged; trust the posterior only after a closer look.")
@@ -157,6 +159,21 @@ def _report(result: Fit, recoded: Mapping[float, int]) -> None:
     r_hat = float(result.summary()["r_hat"].max(skipna=False))
     if not r_hat <= TRUSTED_R_HAT:  # NaN, of a chain that stands still, is not to be trusted
         say(f"warning: r-hat is up to {r_hat:.3f}; take more draws (--draws, --tune).")
+
+
+def _report_early_response(result: Fit) -> None:
+    """Say so if one early response alone holds the non-decision time down."""
+    name = result.likelihood.declaration.non_decision
+    posterior = result.idata["posterior"]
+    if name is None or name not in posterior or result.specification.lapses is not None:
+        return
+    fastest, estimate = float(result.data["rt"].min()), float(posterior[name].mean())
+    if estimate > HELD_DOWN * fastest:
+        say(
+            f"warning: {name} ({estimate:.3f} s) lies just below the fastest response "
+            f"({fastest:.3f} s). If that one came early by accident, allow for lapses: "
+            "--lapse 0.02."
+        )
 
 
 @contextlib.contextmanager

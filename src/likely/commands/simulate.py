@@ -38,13 +38,15 @@ def simulate(model: str, trials: int, seed: int, output: Path | None, **options:
     """
     chosen = found() or model_named(model)
     from likely.simulation import simulate as draw
+    from likely.writing import require_writable, written_whole
+
+    if output is not None:
+        require_writable(output.parent)
 
     frame = draw(chosen, parameters(options), trials, seed=seed)
     if output is None:
         click.echo(frame.to_csv(index=False), nl=False)
         return
-    from likely.writing import written_whole
-
     with written_whole(output) as temporary:
         frame.to_csv(temporary, index=False)
     click.echo(_summary(frame))

@@ -33,7 +33,9 @@ def train(
             f"the name of a likelihood file ends in {SUFFIX}.", param_hint="-o"
         )
     from likely.training import train as learn
+    from likely.writing import require_writable
 
+    require_writable(path.parent)
     likelihood = learn(chosen, seconds=seconds, steps=steps, seed=seed)
     likelihood.save(path)
     record = likelihood.training
