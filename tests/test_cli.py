@@ -23,7 +23,7 @@ from handmade import handmade_ddm
 import likely
 from likely import simulation
 from likely.cli import INTERRUPTED, SUCCESS
-from likely.commands.fit import _report
+from likely.commands.fit import _report_convergence, _report_early_response
 
 ROITMAN = Path(__file__).parents[2] / "shared" / "data" / "roitman_rts.csv"
 THETA = ["--v", "1", "--a", "1.5", "--z", "0.5", "--t", "0.3"]
@@ -196,7 +196,7 @@ def test_chains_that_disagree_or_stand_still_are_warned_of(
         },
         summary=lambda: pd.DataFrame({"r_hat": [1.001, r_hat]}),
     )
-    _report(result, {})  # type: ignore[arg-type]
+    _report_convergence(result)  # type: ignore[arg-type]
     assert ("warning: r-hat is up to" in capsys.readouterr().err) == warned
 
 
@@ -322,3 +322,28 @@ def test_output_to_a_closed_pipe_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == SUCCESS
+
+
+def test_an_early_response_that_holds_t_down_is_pointed_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for t, warned in ((0.195, True), (0.15, False)):
+        result = SimpleNamespace(
+            idata={"posterior": {"t": np.array([t])}},
+            likelihood=SimpleNamespace(declaration=SimpleNamespace(non_decision="t")),
+            specification=SimpleNamespace(lapses=None),
+            data=pd.DataFrame({"rt": [0.2, 0.6]}),
+        )
+        _report_early_response(result)  # type: ignore[arg-type]
+        assert ("--lapse 0.02" in capsys.readouterr().err) == warned
+
+
+@pytest.mark.parametrize("words", [["train", "ddm", "--steps", "1"], ["simulate", "ddm"]])
+def test_places_that_cannot_be_written_are_found_out_before_the_work(
+    words: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    values = ["--v", "1", "--a", "1", "--z", "0.5", "--t", "0"] if words[0] == "simulate" else []
+    outcome = command(*words, *values, "-o", str(tmp_path / "file" / "x.likely"))
+    assert outcome.code == 2
+    assert f"'{tmp_path / 'file'}'" in outcome.err

@@ -42,6 +42,7 @@ def test_the_truth_comes_back(demo: Demo) -> None:
     assert (demo.summary["r_hat"] < 1.1).all()
 
 
+@pytest.mark.filterwarnings("ignore:only")  # two seconds are few
 def test_a_likelihood_is_trained_in_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,5 +266,7 @@ def test_careless_calls_are_refused(ddm: lk.Likelihood, trials: pd.DataFrame) ->
             ddm("y", **{**good, "a": "wide"}, observed=trials)
         with pytest.raises(TrialsError, match="choice"):
             ddm("y", **good, observed=trials.drop(columns="choice"))
+        with pytest.raises(ParameterError, match="give the dimension of trials only"):
+            ddm("y", **good, observed=trials, dims=("trial", "column"))
         with pytest.warns(OutsideBoxWarning, match="'v' has values outside the box"):
             ddm("y", **{**good, "v": 40.0}, observed=trials)

@@ -307,7 +307,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"n": 0}, "n is 0; it must be a whole number of trials, at least 1"),
+            ({"n": 0}, "n is 0; it must be a whole number, at least 1"),
             ({"n": -5}, "n is -5"),
             ({"n": 10.0}, "n is 10.0; it must be a whole number"),
             ({"n": "10"}, "n is '10'"),

@@ -10,7 +10,7 @@ import pytest
 import likely as lk
 from likely import training
 from likely.batches import Batches
-from likely.errors import ModelError, ParameterError
+from likely.errors import ModelError, ParameterError, RoughTrainingWarning
 from likely.exact import wiener
 
 CLASSIC = {"v": (-3.0, 3.0), "a": (0.3, 2.5), "z": (0.1, 0.9)}
@@ -70,7 +70,8 @@ def test_same_seed_and_steps_give_the_same_weights() -> None:
 
 
 def test_even_no_time_at_all_gives_a_likelihood() -> None:
-    likelihood = lk.train("ddm", seconds=0.01, hidden=(8,), components=2, progress=False)
+    with pytest.warns(RoughTrainingWarning, match="the likelihood is rough"):
+        likelihood = lk.train("ddm", seconds=0.01, hidden=(8,), components=2, progress=False)
     assert likelihood.training.steps > 0
 
 
@@ -82,7 +83,8 @@ def test_the_clock_is_kept_with_a_slow_simulator() -> None:
     model = lk.Simulator(
         "slow", parameters={"m": (0.3, 2.0)}, choices=(0, 1), simulate=simulate, vectorized=True
     )
-    likelihood = lk.train(model, seconds=6.0, hidden=(8,), components=2, progress=False)
+    with pytest.warns(RoughTrainingWarning, match="draws in"):
+        likelihood = lk.train(model, seconds=6.0, hidden=(8,), components=2, progress=False)
     # 131,072 trials, a usual batch, would take 44 s.
     assert likelihood.training.seconds < 25.0
     assert likelihood.training.draws < 100_000

@@ -180,7 +180,7 @@ def test_files_keep_their_covariates(tmp_path: Path, separator: str, mark: str) 
     lines = ["RT,correct,coherence", "0.5,1,0.1", "0.7,0,0.2", "0.9,,0.3"]
     content = mark + "\n".join(lines).replace(",", separator)
     trials = read_trials(written(tmp_path / "a.csv", content), rt="RT", choice="correct")
-    assert list(trials.columns) == ["rt", "choice", "coherence"]
+    assert list(trials.columns) == ["RT", "correct", "coherence", "rt", "choice"]
     np.testing.assert_array_equal(trials["choice"], [1, 0, NAN])
 
 
@@ -193,7 +193,8 @@ def test_rows_are_chosen_in_the_words_of_the_file(tmp_path: Path) -> None:
 
 def test_the_named_column_wins_over_one_that_has_its_name(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "rt,decision,choice\n500,0.5,1\n")
-    assert read_trials(path, rt="decision").to_dict("list") == {"rt": [0.5], "choice": [1]}
+    expected = {"rt": [0.5], "decision": [0.5], "choice": [1]}
+    assert read_trials(path, rt="decision").to_dict("list") == expected
 
 
 TABLE = "rt,choice,note\n0.5,1,a\n0.6,-1,b\n"

@@ -204,7 +204,8 @@ def _with_event(dims: str | Sequence[str]) -> tuple[str, ...]:
         return dims
     if len(dims) > 1:
         raise ParameterError(
-            f"dims {dims}: give the dimension of trials only; '{EVENT}', of rt and choice, is added."
+            f"dims {dims}: give the dimension of trials only; '{EVENT}', that of rt and choice, "
+            "is added."
         )
     model = pm.modelcontext(None)
     if EVENT not in model.coords:

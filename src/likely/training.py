@@ -29,7 +29,7 @@ PEAK_RATE = 3e-3
 WARM_UP = 0.02  # share of the run in which the learning rate rises; it falls as a cosine after that
 CLIP = 1.0  # largest norm of a gradient
 SECONDS = 60.0
-FEW_STEPS = 1000  # with fewer, errors are several times those of a minute's training
+FEW_STEPS, FEW_DRAWS = 1000, 1_000_000  # with fewer, errors are many times those of a minute's run
 
 Weights = dict[str, Any]
 History = Sequence[tuple[float, int, float]]
@@ -66,7 +66,7 @@ def train(
         ModelError: if the simulator fails or returns impossible values.
 
     Warns:
-        RoughTrainingWarning: if there was time for few steps only.
+        RoughTrainingWarning: if there was time for few steps or few simulations only.
     """
     model = resolve(model)
     schedule = _schedule(seconds, steps)
@@ -80,10 +80,11 @@ def train(
         bar.update(0.0, "simulating")
         with Batches(model, seed, seconds=schedule.seconds) as batches:
             weights, training = _optimise(density, batches, schedule, seed, bar)
-    if schedule.seconds is not None and training.steps < FEW_STEPS:
+    if steps is None and (training.steps < FEW_STEPS or training.draws < FEW_DRAWS):
         warnings.warn(
-            f"only {training.steps} steps were taken in {training.seconds:.0f} s; the likelihood is "
-            "rough. Train longer, or make the simulator faster.",
+            f"only {training.steps:,} steps on {training.draws:,} draws in "
+            f"{training.seconds:.0f} s: the likelihood is rough. Train longer, or make the "
+            "simulator faster.",
             RoughTrainingWarning,
             stacklevel=2,
         )

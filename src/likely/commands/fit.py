@@ -145,11 +145,16 @@ def split(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, float]]:
 
 
 def _report(result: Fit, recoded: Mapping[float, int]) -> None:
-    """Say how choices were read, and whether the chains may be trusted."""
+    """Say how choices were read, and what to be wary of."""
     if recoded:
         changes = ", ".join(f"{old:g} was read as {new:+d}" for old, new in recoded.items())
         say(f"choice {changes}.")
     _report_early_response(result)
+    _report_convergence(result)
+
+
+def _report_convergence(result: Fit) -> None:
+    """Say so if the chains may not be trusted."""
     divergent = int(result.idata["sample_stats"]["diverging"].sum())
     if divergent:
         say(f"warning: {divergent} draws diverged; trust the posterior only after a closer look.")
