@@ -1,6 +1,6 @@
 """Models of your own: a diffusion from two functions, and any simulator of trials.
 
-    uv run python examples/own_models.py
+uv run python examples/own_models.py
 """
 
 import likely as lk
