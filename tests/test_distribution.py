@@ -251,6 +251,13 @@ def test_equal_rows_from_different_predictors_keep_their_own_gradients(ddm: lk.L
     np.testing.assert_allclose(gradient(np.array([0.8, 0.8])), expected, rtol=1e-5)
 
 
+def test_no_parameter_can_be_taken_for_an_argument_of_pymc() -> None:
+    from likely.declaration import _RESERVED
+    from likely.distribution import PYMC_ARGUMENTS
+
+    assert PYMC_ARGUMENTS <= _RESERVED
+
+
 def test_careless_calls_are_refused(ddm: lk.Likelihood, trials: pd.DataFrame) -> None:
     good = {"v": 1.0, "a": 1.5, "z": 0.5, "t": 0.3}
     with pm.Model():

@@ -102,9 +102,7 @@ class Batches:
 
     def _speed(self) -> float:
         """Return trials a second of one thread, from a trial run."""
-        rows = self._lower + self._width * np.random.default_rng(0).random(
-            (BLOCK, len(self._lower))
-        )
+        rows = self._parameters(np.random.default_rng(0), BLOCK)
         times, choices = np.empty(BLOCK), np.empty(BLOCK)
         began = time.perf_counter()
         self._fill(rows, 1, 0, 0, LIMIT, times, choices)
@@ -116,13 +114,17 @@ class Batches:
         if self._steps == 1:
             self._draws = int(np.clip(trials / SETS, 4, DRAWS))
 
+    def _parameters(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw parameter rows (n, p) uniformly from the box, without non-decision time."""
+        return self._lower + self._width * rng.random((n, len(self._lower)))
+
     def _order(self) -> None:
         self._coming.append(self._pool.submit(self._make, self._made))
         self._made += 1
 
     def _make(self, index: int) -> Batch:
         rng = np.random.default_rng([self._seed, 0, index])
-        theta = self._lower + self._width * rng.random((self._steps * SETS, len(self._lower)))
+        theta = self._parameters(rng, self._steps * SETS)
         times, choices = self._simulate(theta, int(rng.integers(2**63)))
         late = np.isnan(times)
         times[late] = LIMIT

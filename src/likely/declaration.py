@@ -57,6 +57,15 @@ class Parameter:
                 f"{self.support}."
             )
 
+    def require_supported(self, values: FloatArray) -> None:
+        """Raise ParameterError naming the first value that is not within the support."""
+        outside = ~((values >= self.support[0]) & (values <= self.support[1]))
+        if outside.any():
+            bad = values[outside].ravel()[0]
+            raise ParameterError(
+                f"parameter '{self.name}' is {bad:g}, outside its support {self.support}."
+            )
+
     @property
     def box(self) -> tuple[float, float]:
         """Lower and upper end of the box."""

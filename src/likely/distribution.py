@@ -97,23 +97,20 @@ def parameter_rows(parameters: Sequence[TensorVariable], batch: Sequence[Any]) -
 
 @_logprob.register(TrialsRV)
 def trials_logprob(
-    op: TrialsRV, values: Sequence[TensorVariable], *inputs: Variable, **kwargs: Any
+    op: TrialsRV,
+    values: Sequence[TensorVariable],
+    rng: Variable,
+    size: Variable,
+    *parameters: TensorVariable,
+    **kwargs: Any,
 ) -> TensorVariable:
     """Log density of each trial."""
     (value,) = values
-    parameters = op.dist_params(_Inputs(inputs))
     batch = tuple(pt.broadcast_shape(value[..., 0], *parameters))
     theta = parameter_rows(parameters, batch)
     trials = pt.broadcast_to(value, (*batch, 2)).reshape((-1, 2))
     density = TrialLogDensity(op.likelihood.density)(op.likelihood.weights, theta, trials)
     return density.reshape(batch) if batch else density[0]
-
-
-class _Inputs:
-    """Inputs of a node, in the form `dist_params` reads."""
-
-    def __init__(self, inputs: Sequence[Variable]) -> None:
-        self.inputs = list(inputs)
 
 
 @_support_point.register(TrialsRV)
@@ -174,12 +171,7 @@ def _as_tensor(name: str, value: Any) -> TensorVariable:
 
 def _check_constant(declared: Parameter, value: np.ndarray) -> None:
     """Refuse constants outside the support, warn of constants outside the box."""
-    outside = ~((value >= declared.support[0]) & (value <= declared.support[1]))
-    if outside.any():
-        bad = value[outside].ravel()[0]
-        raise ParameterError(
-            f"parameter '{declared.name}' is {bad:g}, outside its support {declared.support}."
-        )
+    declared.require_supported(value)
     if ((value < declared.lower) | (value > declared.upper)).any():
         warnings.warn(
             f"parameter '{declared.name}' has values outside the box {declared.box} that the "

@@ -181,20 +181,13 @@ class Likelihood:
         require_count("n", n)
         require_seed(seed)
         rows = self.declaration.rows(theta)
-        self._require_supported(rows)
+        for parameter, column in zip(self.declaration.parameters, rows.T, strict=True):
+            parameter.require_supported(column)
         rng = np.random.default_rng(seed)
         uniforms, normals = rng.random((n * len(rows), 2)), rng.standard_normal(n * len(rows))
         theta_rows = rows if len(rows) == 1 else np.repeat(rows, n, axis=0)
         trials = self.density.transform(self.weights, theta_rows, uniforms, normals)
         return pd.DataFrame(trials, columns=["rt", "choice"])
-
-    def _require_supported(self, rows: FloatArray) -> None:
-        for p, column in zip(self.declaration.parameters, rows.T, strict=True):
-            bad = (column < p.support[0]) | (column > p.support[1])
-            if bad.any():
-                raise ParameterError(
-                    f"parameter '{p.name}' is {column[bad][0]:g}, outside its support {p.support}."
-                )
 
     def __call__(self, name: str, /, **arguments: Any) -> TensorVariable:
         """Add trials of this likelihood to the PyMC model on the stack; see `dist`.
