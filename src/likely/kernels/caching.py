@@ -63,9 +63,9 @@ def cached(function: Callable[..., Any], identity: Sequence[Any], **options: Any
     return numba.njit(cache=_keep(function, identity), **options)(function)
 
 
-def cached_entry(function: Callable[..., Any], signature: Any) -> Any:
-    """Compile `function`, one of ours, to a C function, on disk."""
-    return numba.cfunc(signature, cache=_keep(function, [function.__qualname__]))(function)
+def cached_entry(function: Callable[..., Any], signature: Any, name: str) -> Any:
+    """Compile `function`, one of ours and told apart by `name`, to a C function, on disk."""
+    return numba.cfunc(signature, cache=_keep(function, [name]))(function)
 
 
 def _keep(function: Callable[..., Any], identity: Sequence[Any]) -> bool:

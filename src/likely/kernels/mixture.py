@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from likely.kernels.inverse_gaussian import draw, log_density_terms, log_survival_terms
+from likely.kernels.native import Packed
 from likely.kernels.rows import distinct_rows, group_by
 from likely.typing import FloatArray
 
@@ -42,6 +43,30 @@ class Layout(NamedTuple):
     choices: FloatArray
     components: int
     non_decision: int
+
+
+def pack(layout: Layout) -> Packed:
+    """Return a layout as the entry points below read it."""
+    counts = [layout.components, layout.non_decision]
+    lengths = [len(layout.sizes), len(layout.features), len(layout.support), len(layout.choices)]
+    return Packed(
+        np.array([*counts, *lengths, *layout.sizes], dtype=np.int64),
+        np.concatenate([layout.features.ravel(), layout.support.ravel(), layout.choices]),
+    )
+
+
+@_compiled
+def _unpack(whole, real):  # type: ignore[no-untyped-def]
+    features = 4 * whole[3]
+    support = features + 2 * whole[4]
+    return Layout(
+        whole[6 : 6 + whole[2]],
+        real[:features].reshape((whole[3], 4)),
+        real[features:support].reshape((whole[4], 2)),
+        real[support : support + whole[5]],
+        whole[0],
+        whole[1],
+    )
 
 
 @_compiled
@@ -299,3 +324,15 @@ def draws(weights, layout, theta, uniforms, normals, trials):  # type: ignore[no
                 s = draw(mu, lam, normals[i], uniforms[i, 1])
                 trials[i, 0] = shift + s if inside else np.nan
                 trials[i, 1] = layout.choices[j // layout.components] if inside else np.nan
+
+
+@_compiled
+def mixture_log_likelihood(weights, whole, real, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
+    """Do `log_likelihood` for a packed layout."""
+    log_likelihood(weights, _unpack(whole, real), theta, trials, values, gradients)
+
+
+@_compiled
+def mixture_draws(weights, whole, real, theta, uniforms, normals, trials):  # type: ignore[no-untyped-def]
+    """Do `draws` for a packed layout."""
+    draws(weights, _unpack(whole, real), theta, uniforms, normals, trials)

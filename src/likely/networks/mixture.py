@@ -25,7 +25,15 @@ from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.kernels import native
-from likely.kernels.mixture import REACH, SMALLEST, Layout
+from likely.kernels.mixture import (
+    REACH,
+    SMALLEST,
+    Layout,
+    mixture_draws,
+    mixture_log_likelihood,
+    pack,
+)
+from likely.kernels.native import Packed
 from likely.networks.density import Density
 from likely.networks.inverse_gaussian import Mixture, draw_trials, log_density
 from likely.networks.perceptron import Perceptron, weight_shapes
@@ -118,10 +126,10 @@ class MixtureDensity(Density):
         return weight_shapes(self.sizes)
 
     @property
-    def layout(self) -> Layout:
+    def packed(self) -> Packed:
         """What compiled code must know."""
         column = self.declaration.non_decision_column
-        return Layout(
+        layout = Layout(
             sizes=np.array(self.sizes, dtype=np.int64),
             features=np.array([[f.column, f.lower, f.upper, f.logarithm] for f in self.features]),
             support=np.array([p.support for p in self.declaration.parameters]),
@@ -129,26 +137,29 @@ class MixtureDensity(Density):
             components=self.components,
             non_decision=-1 if column is None else column,
         )
+        return pack(layout)
 
     def evaluate(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and their gradients (n, p)."""
-        return native.log_densities(weights, self.layout, theta, trials)
+        return native.log_densities(mixture_log_likelihood, weights, self.packed, theta, trials)
 
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
     ) -> FloatArray:
         """Return trials (n, 2)."""
-        return native.draw_trials(weights, self.layout, theta, uniforms, normals)
+        return native.draw_trials(mixture_draws, weights, self.packed, theta, uniforms, normals)
 
     def compiled_log_density(self) -> Any:
         """Return the numba function(weights, theta, trials)."""
-        return native.log_density_caller(self.size, self.layout)
+        p = len(self.declaration.parameters)
+        return native.log_density_caller(mixture_log_likelihood, self.size, self.packed, p)
 
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""
-        return native.draws_caller(self.size, self.layout)
+        p = len(self.declaration.parameters)
+        return native.draws_caller(mixture_draws, self.size, self.packed, p)
 
     @property
     def network(self) -> Perceptron:
