@@ -25,7 +25,7 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 from likely.declaration import Parameter
 from likely.errors import OutsideBoxWarning, ParameterError
 from likely.likelihood import Likelihood
-from likely.ops import TrialDraws, TrialLogDensity
+from likely.ops import trial_draws, trial_log_density
 from likely.trials import encode
 
 EVENT = "response"  # the dimension that holds rt and choice
@@ -60,7 +60,7 @@ class TrialsRV(SymbolicRandomVariable):
         theta = parameter_rows(parameters, batch)
         next_rng, uniforms = pt.random.uniform(size=(n, 2), rng=rng, return_next_rng=True)
         next_rng, normals = pt.random.normal(size=(n,), rng=next_rng, return_next_rng=True)
-        draws = TrialDraws(likelihood.density)(likelihood.weights, theta, uniforms, normals)
+        draws = trial_draws(likelihood.density, likelihood.weights, theta, uniforms, normals)
         trials = draws.reshape((*batch, 2)) if len(batch) else draws[0]
         scalars = ",".join("()" for _ in parameters)
         return cls(
@@ -106,10 +106,17 @@ def trials_logprob(
 ) -> TensorVariable:
     """Log density of each trial."""
     (value,) = values
+    return log_density(op.likelihood, parameters, value)
+
+
+def log_density(
+    likelihood: Likelihood, parameters: Sequence[TensorVariable], value: TensorVariable
+) -> TensorVariable:
+    """Return log densities (...) of values (..., 2), one tensor for each parameter."""
     batch = tuple(pt.broadcast_shape(value[..., 0], *parameters))
     theta = parameter_rows(parameters, batch)
     trials = pt.broadcast_to(value, (*batch, 2)).reshape((-1, 2))
-    density = TrialLogDensity(op.likelihood.density)(op.likelihood.weights, theta, trials)
+    density = trial_log_density(likelihood.density, likelihood.weights, theta, trials)
     return density.reshape(batch) if batch else density[0]
 
 
@@ -137,11 +144,32 @@ def add_trials(likelihood: Likelihood, name: str, **arguments: Any) -> TensorVar
     parameters, options = _split(likelihood, arguments)
     observed = options.get("observed")
     if observed is not None and not isinstance(observed, Variable):
-        options["observed"] = observed = encode(observed, likelihood.declaration.choices)
-        _require_fit(likelihood, parameters, len(observed))
+        options["observed"] = _encoded(likelihood, parameters, observed)
     if options.get("dims") is not None:
         options["dims"] = _with_event(options["dims"])
     return Trials(name, likelihood, *parameters, **options)
+
+
+def add_potential(
+    likelihood: Likelihood, name: str, observed: Any, **arguments: Any
+) -> TensorVariable:
+    """Add the sum of log densities to the PyMC model on the stack; see `Likelihood.potential`."""
+    parameters, options = _split(likelihood, arguments)
+    if options:
+        raise ParameterError(f"a potential takes no '{min(options)}'.")
+    if not isinstance(observed, Variable):
+        observed = pt.constant(_encoded(likelihood, parameters, observed))
+    return pm.Potential(name, log_density(likelihood, parameters, observed).sum())
+
+
+def _encoded(
+    likelihood: Likelihood, parameters: Sequence[TensorVariable], observed: Any
+) -> np.ndarray:
+    """Check trials and encode them without NaN."""
+    encoded = encode(observed, likelihood.declaration.choices)
+    likelihood.require_answerable(encoded)
+    _require_fit(likelihood, parameters, len(encoded))
+    return encoded
 
 
 def _split(

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class Training:
     """How a likelihood was trained.
 
     Args:
-        labels: what it learnt from, such as "draws".
+        labels: what it learnt from: "draws", or "kernel densities" of draws.
         seed: the seed of the run.
         steps: optimisation steps taken.
         draws: simulated trials used.
@@ -84,10 +85,11 @@ class Likelihood:
     def __repr__(self) -> str:
         """Show the model and how the likelihood was trained."""
         t = self.training
+        by = "" if t.labels == "draws" else f" by {t.labels}"
         return (
             f"<Likelihood {self.declaration.name}({', '.join(self.declaration.names)}): "
             f"{type(self.density).__name__}, {self.density.size:,} weights, trained on "
-            f"{t.draws:,} {t.labels} in {t.seconds:.0f} s>"
+            f"{t.draws:,} draws{by} in {t.seconds:.0f} s>"
         )
 
     @property
@@ -142,7 +144,14 @@ class Likelihood:
             )
         return pairs
 
+    def require_answerable(self, encoded: FloatArray) -> None:
+        """Raise TrialsError if the likelihood has nothing to judge some encoded trials by."""
+        reason = self.density.unanswerable(encoded)
+        if reason is not None:
+            raise TrialsError(f"likelihood '{self.declaration.name}': {reason}.")
+
     def _evaluate(self, rows: FloatArray, encoded: FloatArray) -> FloatArray:
+        self.require_answerable(encoded)
         return self.density.evaluate(self.weights, rows, encoded)[0]
 
     def choice_probability(self, theta: Theta) -> FloatArray:
@@ -211,6 +220,25 @@ class Likelihood:
 
         return add_trials(self, name, **arguments)
 
+    def potential(self, name: str, /, *, observed: Any, **arguments: Any) -> TensorVariable:
+        """Add the sum of the trials' log likelihoods to the PyMC model on the stack.
+
+        That is all a sampler needs of the trials; unlike a distribution, a potential cannot draw
+        trials, and keeps no log likelihood of each.
+
+        Args:
+            name: name of the potential.
+            observed: trials, as `logp` takes them, or a tensor (n, 2) of encoded ones.
+            arguments: one value or tensor for each parameter of the model.
+
+        Raises:
+            ParameterError: parameters unknown or missing, or of a length that does not fit.
+            TrialsError: malformed trials.
+        """
+        from likely.distribution import add_potential
+
+        return add_potential(self, name, observed, **arguments)
+
     def dist(self, **arguments: Any) -> TensorVariable:
         """Return trials of this likelihood as an unnamed PyMC distribution.
 
@@ -229,11 +257,13 @@ class Likelihood:
         return write(self, Path(path))
 
 
-def load(source: str | Path) -> Likelihood:
+def load(source: str | Path, *, modules: Mapping[str, Any] = MappingProxyType({})) -> Likelihood:
     """Load a likelihood.
 
     Args:
         source: the name of a shipped likelihood, such as "ddm", or the path of a file.
+        modules: "lan", "cpn" or "opn" -> the Flax module that was trained in its place, for a file
+            with such networks: it holds their weights, but not their code.
 
     Raises:
         FileFormatError: if there is no such likelihood or file, or the file is not one.
@@ -244,9 +274,9 @@ def load(source: str | Path) -> Likelihood:
         raise FileFormatError(f"{source!r} is neither the name nor the path of a likelihood.")
     path = Path(source)
     if path.suffix == SUFFIX or path.is_file():
-        return read(path)
+        return read(path, modules)
     shipped = {p.stem: p for p in sorted(SHIPPED.glob(f"*{SUFFIX}"))}
     if str(source) in shipped:
-        return read(shipped[str(source)])
+        return read(shipped[str(source)], modules)
     message = unknown("shipped likelihood", source, shipped)
     raise FileFormatError(f"{message} A path ends in {SUFFIX}.")

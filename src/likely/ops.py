@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type, grad_not_implemented
 from pytensor.graph.basic import Apply, Variable
@@ -15,6 +16,7 @@ from pytensor.graph.rewriting.basic import node_rewriter
 from pytensor.link.jax.dispatch.basic import jax_funcify
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 from pytensor.tensor.rewriting.basic import register_specialize
+from pytensor.tensor.variable import TensorVariable
 
 from likely.kernels.caching import engine_version
 from likely.networks.density import Density
@@ -36,7 +38,7 @@ class TrialLogDensity(Op):
 
     def make_node(self, weights: Any, theta: Any, trials: Any) -> Apply:
         """Build the node; the number of parameters must fit."""
-        inputs = [pt.as_tensor(x, dtype="float64") for x in (weights, theta, trials)]
+        inputs = _tensors(weights, theta, trials)
         n = inputs[2].type.shape[0]
         p = len(self.density.declaration.parameters)
         outputs = [pt.tensor(dtype="float64", shape=(n,))]
@@ -84,7 +86,7 @@ class TrialDraws(Op):
 
     def make_node(self, weights: Any, theta: Any, uniforms: Any, normals: Any) -> Apply:
         """Build the node."""
-        inputs = [pt.as_tensor(x, dtype="float64") for x in (weights, theta, uniforms, normals)]
+        inputs = _tensors(weights, theta, uniforms, normals)
         n = inputs[3].type.shape[0]
         return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(n, 2))])
 
@@ -95,6 +97,26 @@ class TrialDraws(Op):
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
         """Evaluate in compiled code."""
         outputs[0][0] = self.density.transform(*map(np.ascontiguousarray, inputs))
+
+
+def trial_log_density(density: Density, weights: Any, theta: Any, trials: Any) -> TensorVariable:
+    """Return the log density of each trial, (n,), in PyTensor."""
+    if density.compilable:
+        return TrialLogDensity(density)(weights, theta, trials)
+    return pytensor.wrap_jax(density.log_density)(*_tensors(weights, theta, trials))
+
+
+def trial_draws(
+    density: Density, weights: Any, theta: Any, uniforms: Any, normals: Any
+) -> TensorVariable:
+    """Return trials (n, 2) from uniforms (n, 2) and normals (n,), in PyTensor."""
+    if density.compilable:
+        return TrialDraws(density)(weights, theta, uniforms, normals)
+    return pytensor.wrap_jax(density.draws)(*_tensors(weights, theta, uniforms, normals))
+
+
+def _tensors(*inputs: Any) -> list[TensorVariable]:
+    return [pt.as_tensor(x, dtype="float64") for x in inputs]
 
 
 @register_specialize

@@ -31,6 +31,15 @@ class Density(abc.ABC):
     def specification(self) -> dict[str, Any]:
         """Return what, besides the declaration, is needed to build this form again, for JSON."""
 
+    @property
+    @abc.abstractmethod
+    def compilable(self) -> bool:
+        """Whether there is compiled code for it; otherwise it runs in JAX everywhere."""
+
+    @abc.abstractmethod
+    def unanswerable(self, trials: FloatArray) -> str | None:
+        """Say why encoded trials (n, 2) are of a kind that it cannot judge; None if it can."""
+
     @abc.abstractmethod
     def evaluate(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray

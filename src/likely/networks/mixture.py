@@ -139,6 +139,15 @@ class MixtureDensity(Density):
         )
         return pack(layout)
 
+    @property
+    def compilable(self) -> bool:
+        """Always."""
+        return True
+
+    def unanswerable(self, trials: FloatArray) -> str | None:
+        """Return None: it knows densities, choice probabilities and survival."""
+        return None
+
     def evaluate(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:

@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 
 
 class Perceptron(nn.Module):
-    """Dense layers with SiLU between them, plus a linear map straight from inputs to outputs.
+    """Dense layers, and if wanted a linear map straight from inputs to outputs beside them.
 
-    The linear map carries what is plainly multiplicative in the parameters (inputs contain
-    logarithms, outputs are logarithms), so the layers need only learn the rest.
+    The linear map carries what is plainly multiplicative in the parameters where inputs contain
+    logarithms and outputs are logarithms, so that the layers need only learn the rest.
 
     Args:
         hidden: widths of the hidden layers.
         outputs: number of outputs.
+        activation: what follows each hidden layer.
+        skip: whether there is the linear map.
     """
 
     hidden: tuple[int, ...]
     outputs: int
+    activation: Callable[[jax.Array], jax.Array] = nn.silu
+    skip: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs (..., outputs) for inputs (..., features)."""
         y = x
         for i, width in enumerate(self.hidden):
-            y = nn.silu(nn.Dense(width, name=f"dense{i}")(y))
+            y = self.activation(nn.Dense(width, name=f"dense{i}")(y))
         last = nn.Dense(self.outputs, name=f"dense{len(self.hidden)}")
+        if not self.skip:
+            return last(y)
         skip = nn.Dense(
             self.outputs, use_bias=False, kernel_init=nn.initializers.zeros_init(), name="skip"
         )
         return last(y) + skip(x)
 
 
-def weight_shapes(sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+def weight_shapes(sizes: tuple[int, ...], *, skip: bool = True) -> dict[str, tuple[int, ...]]:
     """Return name -> shape of a perceptron's weights, for widths from inputs to outputs."""
     shapes: dict[str, tuple[int, ...]] = {}
     for i, (m, n) in enumerate(itertools.pairwise(sizes)):
         shapes[f"dense{i}/kernel"] = (m, n)
         shapes[f"dense{i}/bias"] = (n,)
-    shapes["skip/kernel"] = (sizes[0], sizes[-1])
+    if skip:
+        shapes["skip/kernel"] = (sizes[0], sizes[-1])
     return shapes

@@ -1,0 +1,466 @@
+"""Likelihood approximation, choice probability and omission networks in compiled float64.
+
+A trial with a time asks the first (LAN), one whose time was not observed the second (CPN), one
+without a response by a deadline the third (OPN). Values and derivatives by the parameters come
+from one pass over blocks of trials. Trials are encoded as `likely.trials` says.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from likely.kernels.layers import backward, forward
+from likely.kernels.mixture import REACH, supported
+from likely.kernels.native import Packed
+from likely.kernels.rows import distinct_rows, group_by
+from likely.typing import FloatArray
+
+_compiled = numba.njit(nogil=True, error_model="numpy")
+
+BLOCK = 128  # network evaluations whose activations are held in memory together
+UNIT = 20.0  # the longest time, as an input of the networks
+SHORTEST = 1e-3  # time, as an input, below which its logarithm stands still
+DEADLINES = 1e-3  # shortest decision time, over the longest, that omission networks tell apart
+GRID = 512  # decision times at which the density is tabulated to draw trials
+IMPOSSIBLE, CERTAIN, DENSITY, MARGINAL, CHOICE, SURVIVAL = range(6)  # what a trial contributes
+
+
+class Layout(NamedTuple):
+    """What compiled code must know of the networks besides their weights.
+
+    Args:
+        non_decision: column of the non-decision time, or -1.
+        shifted: whether the LAN sees decision times (1) rather than response times (0).
+        activations: of the hidden layers of LAN, CPN and OPN (`likely.kernels.elementary`).
+        lan: widths of the layers of the LAN, inputs and outputs included (int64).
+        cpn: the same of the CPN; empty if there is none.
+        opn: the same of the OPN; empty if there is none.
+        longest: decision time in seconds at which training data end.
+        latest: response time in seconds at which training data end.
+        scaling: centre and half-width of each parameter's box, (p, 2).
+        support: lower and upper end of each parameter's support, (p, 2).
+        choices: values of the choices (float64).
+    """
+
+    non_decision: int
+    shifted: int
+    activations: np.ndarray
+    lan: np.ndarray
+    cpn: np.ndarray
+    opn: np.ndarray
+    longest: float
+    latest: float
+    scaling: FloatArray
+    support: FloatArray
+    choices: FloatArray
+
+
+def pack(layout: Layout) -> Packed:
+    """Return a layout as the entry points below read it."""
+    networks = (layout.lan, layout.cpn, layout.opn)
+    counts = [layout.non_decision, layout.shifted, len(layout.scaling), len(layout.choices)]
+    whole = [*counts, *layout.activations, *map(len, networks), *np.concatenate(networks)]
+    tables = [layout.scaling.ravel(), layout.support.ravel(), layout.choices]
+    return Packed(
+        np.array(whole, dtype=np.int64),
+        np.concatenate([[layout.longest, layout.latest], *tables]),
+    )
+
+
+@_compiled
+def _unpack(whole, real):  # type: ignore[no-untyped-def]
+    p = whole[2]
+    lan, cpn, opn = 10 + whole[7], 10 + whole[7] + whole[8], 10 + whole[7] + whole[8] + whole[9]
+    return Layout(
+        whole[0],
+        whole[1],
+        whole[4:7],
+        whole[10:lan],
+        whole[lan:cpn],
+        whole[cpn:opn],
+        real[0],
+        real[1],
+        real[2 : 2 + 2 * p].reshape((p, 2)),
+        real[2 + 2 * p : 2 + 4 * p].reshape((p, 2)),
+        real[2 + 4 * p : 2 + 4 * p + whole[3]],
+    )
+
+
+@_compiled
+def _size(sizes):  # type: ignore[no-untyped-def]
+    """Return the number of weights of a network."""
+    count = 0
+    for layer in range(len(sizes) - 1):
+        count += (sizes[layer] + 1) * sizes[layer + 1]
+    return count
+
+
+@_compiled
+def _workspace(sizes):  # type: ignore[no-untyped-def]
+    """Return inputs (BLOCK, m) and room for values, slopes, cotangents and an activation."""
+    widest = 0
+    for size in sizes:
+        widest = max(widest, size)
+    shape = (len(sizes), BLOCK * widest)
+    x = np.empty((BLOCK, sizes[0]))
+    return x, np.empty(shape), np.empty(shape), np.empty(shape), np.empty(BLOCK * widest)
+
+
+@_compiled
+def _scaled(layout, row, keep_shift, x):  # type: ignore[no-untyped-def]
+    """Write parameters, scaled to run from -1 to 1 over the box, and return how many."""
+    k = 0
+    for j in range(len(row)):
+        if j != layout.non_decision or keep_shift:
+            value = (row[j] - layout.scaling[j, 0]) / layout.scaling[j, 1]
+            x[k] = min(max(value, -REACH), REACH)
+            k += 1
+    return k
+
+
+@_compiled
+def _by_parameters(layout, x, keep_shift, cotangent, gradient):  # type: ignore[no-untyped-def]
+    """Write derivatives by the parameters, given those by the scaled ones; return how many."""
+    k = 0
+    for j in range(len(gradient)):
+        gradient[j] = 0.0
+        if j != layout.non_decision or keep_shift:
+            if abs(x[k]) < REACH:
+                gradient[j] = cotangent[k] / layout.scaling[j, 1]
+            k += 1
+    return k
+
+
+@_compiled
+def _shift(layout, row):  # type: ignore[no-untyped-def]
+    return row[layout.non_decision] if layout.non_decision >= 0 else 0.0
+
+
+@_compiled
+def _row(theta, i):  # type: ignore[no-untyped-def]
+    return theta[i if theta.shape[0] > 1 else 0]
+
+
+@_compiled
+def _contribution(layout, row, rt, choice):  # type: ignore[no-untyped-def]
+    """Return what a trial contributes, and the index of its choice if it matters."""
+    timed = not (rt == -np.inf or math.isnan(rt))
+    s = rt - _shift(layout, row)
+    possible = 0.0 < s < np.inf
+    if not supported(layout.support, row):
+        return IMPOSSIBLE, 0
+    if choice == np.inf:
+        if not timed or s <= 0.0:
+            return CERTAIN, 0
+        return (SURVIVAL if possible and len(layout.opn) > 0 else IMPOSSIBLE), 0
+    if choice == -np.inf or math.isnan(choice):
+        if not timed:
+            return CERTAIN, 0
+        return (MARGINAL if possible else IMPOSSIBLE), 0
+    for c in range(len(layout.choices)):
+        if layout.choices[c] == choice:
+            if timed:
+                return (DENSITY if possible else IMPOSSIBLE), c
+            if len(layout.choices) == 1:
+                return CERTAIN, c
+            return (CHOICE if len(layout.cpn) > 0 else IMPOSSIBLE), c
+    return IMPOSSIBLE, 0
+
+
+@_compiled
+def _lan_inputs(layout, row, rt, c, x):  # type: ignore[no-untyped-def]
+    """Write the inputs of the LAN: parameters, time, and which choice it is."""
+    k = _scaled(layout, row, layout.shifted == 0, x)
+    unit = UNIT / layout.longest
+    if layout.shifted:
+        time = min(rt - _shift(layout, row), layout.longest) * unit
+        x[k] = 0.25 * time - 1.0
+        x[k + 1] = math.log(max(time, SHORTEST))
+        k += 2
+    else:
+        x[k] = min(rt, layout.latest) * unit
+        k += 1
+    for other in range(len(layout.choices)):
+        x[k + other] = 1.0 if other == c else 0.0
+
+
+@_compiled
+def _lan_gradient(layout, row, rt, x, cotangent, gradient):  # type: ignore[no-untyped-def]
+    """Write derivatives by the parameters, given those by the inputs."""
+    k = _by_parameters(layout, x, layout.shifted == 0, cotangent, gradient)
+    s = rt - _shift(layout, row)
+    if layout.shifted and s < layout.longest:
+        unit = UNIT / layout.longest
+        by_time = 0.25 * unit * cotangent[k]
+        if s * unit > SHORTEST:
+            by_time += cotangent[k + 1] / s
+        gradient[layout.non_decision] -= by_time
+
+
+@_compiled
+def log_densities(weights, layout, theta, which, times, chosen, values, gradients):  # type: ignore[no-untyped-def]
+    """Write the LAN's values (n,) and, unless it has no rows, derivatives (n, p).
+
+    Args:
+        weights: of all networks.
+        layout: of all networks.
+        theta: parameter rows.
+        which: the row of each evaluation, (n,).
+        times: response times, (n,).
+        chosen: indices of choices, (n,).
+        values: to be written.
+        gradients: to be written.
+    """
+    own = weights[: _size(layout.lan)]
+    x, hidden, slopes, spare, bits = _workspace(layout.lan)
+    ones = np.ones((BLOCK, 1))
+    for begin in range(0, len(values), BLOCK):
+        n = min(BLOCK, len(values) - begin)
+        for i in range(n):
+            k = begin + i
+            _lan_inputs(layout, _row(theta, which[k]), times[k], chosen[k], x[i])
+        outputs = forward(own, layout.lan, layout.activations[0], x[:n], hidden, slopes, bits)
+        for i in range(n):
+            values[begin + i] = outputs[i, 0]
+        if len(gradients) > 0:
+            by_inputs = backward(own, layout.lan, ones[:n], slopes, spare)
+            for i in range(n):
+                k = begin + i
+                row = _row(theta, which[k])
+                _lan_gradient(layout, row, times[k], x[i], by_inputs[i], gradients[k])
+
+
+@_compiled
+def log_choices(weights, layout, theta, which, chosen, values, gradients):  # type: ignore[no-untyped-def]
+    """Write log probabilities of choices (n,) and derivatives (n, p); see `log_densities`.
+
+    The network's outputs are the logits of all choices but the first, whose logit is 0.
+    """
+    first = _size(layout.lan)
+    own = weights[first : first + _size(layout.cpn)]
+    x, hidden, slopes, spare, bits = _workspace(layout.cpn)
+    cotangents = np.empty((BLOCK, len(layout.choices) - 1))
+    for begin in range(0, len(values), BLOCK):
+        n = min(BLOCK, len(values) - begin)
+        for i in range(n):
+            _scaled(layout, _row(theta, which[begin + i]), False, x[i])
+        outputs = forward(own, layout.cpn, layout.activations[1], x[:n], hidden, slopes, bits)
+        for i in range(n):
+            c = chosen[begin + i]
+            values[begin + i] = _log_softmax(outputs[i], c, cotangents[i])
+        by_inputs = backward(own, layout.cpn, cotangents[:n], slopes, spare)
+        for i in range(n):
+            _by_parameters(layout, x[i], False, by_inputs[i], gradients[begin + i])
+
+
+@_compiled
+def _log_softmax(logits, c, cotangent):  # type: ignore[no-untyped-def]
+    """Return the log probability of choice c; write its derivative by the logits."""
+    top = 0.0
+    for logit in logits:
+        top = max(top, logit)
+    total = math.exp(-top)
+    for logit in logits:
+        total += math.exp(logit - top)
+    for j in range(len(logits)):
+        cotangent[j] = (1.0 if j == c - 1 else 0.0) - math.exp(logits[j] - top) / total
+    return (logits[c - 1] if c > 0 else 0.0) - top - math.log(total)
+
+
+@_compiled
+def log_survivals(weights, layout, theta, which, times, values, gradients):  # type: ignore[no-untyped-def]
+    """Write log probabilities of no response by `times` (n,) and derivatives (n, p)."""
+    first = _size(layout.lan) + _size(layout.cpn)
+    own = weights[first : first + _size(layout.opn)]
+    x, hidden, slopes, spare, bits = _workspace(layout.opn)
+    cotangents = np.empty((BLOCK, 1))
+    half = -0.5 * math.log(DEADLINES)
+    for begin in range(0, len(values), BLOCK):
+        n = min(BLOCK, len(values) - begin)
+        for i in range(n):
+            row = _row(theta, which[begin + i])
+            k = _scaled(layout, row, False, x[i])
+            s = (times[begin + i] - _shift(layout, row)) / layout.longest
+            x[i, k] = math.log(min(max(s, DEADLINES), 1.0)) / half + 1.0
+        outputs = forward(own, layout.opn, layout.activations[2], x[:n], hidden, slopes, bits)
+        for i in range(n):
+            logit = outputs[i, 0]
+            values[begin + i] = min(logit, 0.0) - math.log1p(math.exp(-abs(logit)))
+            cotangents[i, 0] = -math.expm1(values[begin + i])
+        by_inputs = backward(own, layout.opn, cotangents[:n], slopes, spare)
+        for i in range(n):
+            row, gradient = _row(theta, which[begin + i]), gradients[begin + i]
+            k = _by_parameters(layout, x[i], False, by_inputs[i], gradient)
+            s = times[begin + i] - _shift(layout, row)
+            if layout.non_decision >= 0 and DEADLINES < s / layout.longest < 1.0:
+                gradient[layout.non_decision] -= by_inputs[i, k] / (half * s)
+
+
+@_compiled
+def classic_log_likelihood(weights, whole, real, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
+    """Write the log density of each trial, (n,), and its derivative by its parameters, (n, p).
+
+    theta is (1, p) or (n, p), trials (n, 2). Where the density is 0 the derivative is 0 too.
+    """
+    layout = _unpack(whole, real)
+    n = len(values)
+    roles, chosen = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    for i in range(n):
+        roles[i], chosen[i] = _contribution(layout, _row(theta, i), trials[i, 0], trials[i, 1])
+        values[i] = 0.0 if roles[i] == CERTAIN else -np.inf
+        for j in range(gradients.shape[1]):
+            gradients[i, j] = 0.0
+    _put_densities(weights, layout, theta, trials, roles, chosen, values, gradients)
+    _put_choices(weights, layout, theta, roles, chosen, values, gradients)
+    late = np.flatnonzero(roles == SURVIVAL)
+    if len(late) > 0:
+        value, gradient = np.empty(len(late)), np.empty((len(late), gradients.shape[1]))
+        log_survivals(weights, layout, theta, late, trials[late, 0], value, gradient)
+        values[late] = value
+        gradients[late] = gradient
+
+
+@_compiled
+def _put_densities(weights, layout, theta, trials, roles, chosen, values, gradients):  # type: ignore[no-untyped-def]
+    """Fill in trials with times; one whose choice is unknown sums over the choices."""
+    choices = len(layout.choices)
+    jobs = 0
+    for role in roles:
+        jobs += 1 if role == DENSITY else choices if role == MARGINAL else 0
+    which, index = np.empty(jobs, dtype=np.int64), np.empty(jobs, dtype=np.int64)
+    k = 0
+    for i in range(len(roles)):
+        if roles[i] == DENSITY:
+            which[k], index[k] = i, chosen[i]
+            k += 1
+        elif roles[i] == MARGINAL:
+            for c in range(choices):
+                which[k + c], index[k + c] = i, c
+            k += choices
+    value, gradient = np.empty(jobs), np.empty((jobs, gradients.shape[1]))
+    log_densities(weights, layout, theta, which, trials[which, 0], index, value, gradient)
+    k = 0
+    while k < jobs:
+        i = which[k]
+        parts = 1 if roles[i] == DENSITY else choices
+        values[i] = _log_sum(value[k : k + parts], gradient[k : k + parts], gradients[i])
+        k += parts
+
+
+@_compiled
+def _log_sum(values, gradients, gradient):  # type: ignore[no-untyped-def]
+    """Return the logarithm of a sum, given those of its parts; write its derivative."""
+    top = values.max()
+    total = 0.0
+    for value in values:
+        total += math.exp(value - top)
+    for k in range(len(values)):
+        share = math.exp(values[k] - top) / total
+        for j in range(len(gradient)):
+            gradient[j] += share * gradients[k, j]
+    return top + math.log(total)
+
+
+@_compiled
+def _put_choices(weights, layout, theta, roles, chosen, values, gradients):  # type: ignore[no-untyped-def]
+    """Fill in trials without times; each pair of parameters and choice is evaluated once."""
+    trials = np.flatnonzero(roles == CHOICE)
+    if len(trials) == 0:
+        return
+    choices = len(layout.choices)
+    representatives, which = distinct_rows(theta, len(roles))
+    job_of = np.full(len(representatives) * choices, -1, dtype=np.int64)
+    rows, index = np.empty(len(trials), dtype=np.int64), np.empty(len(trials), dtype=np.int64)
+    jobs = 0
+    for i in trials:
+        key = which[i] * choices + chosen[i]
+        if job_of[key] < 0:
+            job_of[key] = jobs
+            rows[jobs], index[jobs] = i, chosen[i]
+            jobs += 1
+    value, gradient = np.empty(jobs), np.empty((jobs, gradients.shape[1]))
+    log_choices(weights, layout, theta, rows[:jobs], index[:jobs], value, gradient)
+    for i in trials:
+        job = job_of[which[i] * choices + chosen[i]]
+        values[i] = value[job]
+        gradients[i] = gradient[job]
+
+
+@_compiled
+def _tabulate(weights, layout, row, cumulative, probabilities):  # type: ignore[no-untyped-def]
+    """Write the mass of each choice up to each time of the grid, (C, GRID), and P(choice), (C,)."""
+    choices = len(layout.choices)
+    one, nothing = np.empty((1, len(row))), np.empty((0, len(row)))
+    one[0] = row
+    times, chosen = np.empty(GRID - 1), np.empty(GRID - 1, dtype=np.int64)
+    which, values = np.zeros(GRID - 1, dtype=np.int64), np.empty(GRID - 1)
+    for k in range(1, GRID):
+        times[k - 1] = _shift(layout, row) + _grid(layout, k)
+    for c in range(choices):
+        chosen[:] = c
+        log_densities(weights, layout, one, which, times, chosen, values, nothing)
+        cumulative[c, 0] = earlier = 0.0
+        for k in range(1, GRID):
+            density = math.exp(values[k - 1])
+            width = _grid(layout, k) - _grid(layout, k - 1)
+            cumulative[c, k] = cumulative[c, k - 1] + 0.5 * width * (earlier + density)
+            earlier = density
+        probabilities[c] = cumulative[c, GRID - 1]
+    if len(layout.cpn) > 0:
+        by_row = np.empty((choices, len(row)))
+        each = np.arange(choices)
+        log_choices(weights, layout, one, np.zeros_like(each), each, probabilities, by_row)
+        for c in range(choices):
+            probabilities[c] = math.exp(probabilities[c])
+
+
+@_compiled
+def _grid(layout, k):  # type: ignore[no-untyped-def]
+    """Return decision time k of the grid, which is finest near 0."""
+    share = k / (GRID - 1)
+    return layout.longest * share * share * share
+
+
+@_compiled
+def _draw(layout, cumulative, probabilities, shift, uniforms, trial):  # type: ignore[no-untyped-def]
+    """Turn two uniforms into a trial."""
+    level, c = uniforms[0] * probabilities.sum(), 0
+    while c < len(probabilities) - 1 and probabilities[c] <= level:
+        level -= probabilities[c]
+        c += 1
+    mass = uniforms[1] * cumulative[c, GRID - 1]
+    k = min(max(np.searchsorted(cumulative[c], mass, side="right"), 1), GRID - 1)
+    low, high = cumulative[c, k - 1], cumulative[c, k]
+    share = (mass - low) / (high - low) if high > low else 0.5
+    early, late = _grid(layout, k - 1), _grid(layout, k)
+    trial[0] = shift + early + share * (late - early)
+    trial[1] = layout.choices[c]
+
+
+@_compiled
+def classic_draws(weights, whole, real, theta, uniforms, normals, trials):  # type: ignore[no-untyped-def]
+    """Turn uniforms (n, 2) into trials (n, 2), by the inverse of the cumulative distribution.
+
+    Parameters outside their support give (nan, nan).
+    """
+    layout = _unpack(whole, real)
+    representatives, which = distinct_rows(theta, len(normals))
+    order, begins = group_by(which, len(representatives))
+    choices = len(layout.choices)
+    cumulative, probabilities = np.empty((choices, GRID)), np.empty(choices)
+    for r in range(len(representatives)):
+        row = theta[representatives[r]]
+        inside = supported(layout.support, row)
+        if inside:
+            _tabulate(weights, layout, row, cumulative, probabilities)
+        for k in range(begins[r], begins[r + 1]):
+            i = order[k]
+            if inside:
+                shift = _shift(layout, row)
+                _draw(layout, cumulative, probabilities, shift, uniforms[i], trials[i])
+            else:
+                trials[i, 0] = trials[i, 1] = np.nan
