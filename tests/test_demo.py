@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from likely.demo import Demo, experiment, run, stages
+from likely.demo import Classic, Demo, Fresh, Shipped, experiment, run, stages
 from likely.errors import ParameterError
 from likely.page import Code, Page, Paragraph, Picture, Section, Table, render
 
@@ -30,7 +31,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """Return a run with the shipped likelihood."""
-    return run(tmp_path_factory.mktemp("demo") / "new" / "folder", quick=True, draws=100, seed=3)
+    return run(
+        tmp_path_factory.mktemp("demo") / "new" / "folder", road=Shipped(), draws=100, seed=3
+    )
 
 
 def test_the_truth_comes_back(demo: Demo) -> None:
@@ -48,8 +51,19 @@ def test_a_likelihood_is_trained_in_the_run(
 ) -> None:
     monkeypatch.setattr(experiment, "build_model", _interrupt)  # what follows is tested above
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, seconds=2, seed=3)
+        run(tmp_path, road=Fresh(2), seed=3)
     assert "training a likelihood from simulations, 2 s" in capsys.readouterr().err
+
+
+def test_the_classic_road_makes_the_same_page(tmp_path: Path) -> None:
+    road = Classic(sets=300, draws=500, points=100, epochs=2)
+    demo = run(tmp_path, road=road, draws=50, seed=3, progress=False)
+    assert {path.name for path in demo.files} == {f"{f}.png" for f in FIGURES} | {"index.html"}
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "300 parameter sets were drawn and 500 trials of each" in page
+    assert len(list(tmp_path.glob("training-*.zarr"))) == 1
+    assert len(list(tmp_path.glob("*.checkpoint"))) == 2
+    assert np.isfinite(demo.summary["mean"]).all()
 
 
 def test_trials_are_500_go_and_500_no_go_and_only_presses_have_times(demo: Demo) -> None:
@@ -84,7 +98,7 @@ def test_the_page_needs_no_other_file(demo: Demo) -> None:
 def test_the_table_goes_to_stdout_and_progress_to_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(tmp_path, quick=True, draws=20, seed=1)
+    run(tmp_path, road=Shipped(), draws=20, seed=1)
     out, err = capsys.readouterr()
     head, *rows = [line.split() for line in out.strip().splitlines()[:4]]
     assert head == ["parameter", "truth", "mean", "sd", "94%", "interval", "r-hat", "ESS"]
@@ -98,7 +112,7 @@ def test_a_run_can_be_silent_on_stderr(
 ) -> None:
     monkeypatch.setattr(experiment, "simulate_experiment", _interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, quick=True, progress=False)
+        run(tmp_path, road=Shipped(), progress=False)
     assert capsys.readouterr().err == ""
 
 
@@ -110,7 +124,7 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(
     path.write_text("mine")
     for folder in (path, path / "below"):
         with pytest.raises(NotADirectoryError):
-            run(folder, quick=True)
+            run(folder, road=Shipped())
     assert path.read_text() == "mine"
 
 
@@ -120,7 +134,7 @@ def test_an_interrupted_run_leaves_earlier_files_as_they_were(
     (tmp_path / "index.html").write_text("earlier")
     monkeypatch.setattr(experiment, "sample", _interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, quick=True)
+        run(tmp_path, road=Shipped())
     assert [p.name for p in tmp_path.iterdir()] == ["index.html"]
     assert (tmp_path / "index.html").read_text() == "earlier"
 
@@ -143,11 +157,11 @@ def test_an_interrupt_while_sampling_is_not_swallowed(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"seed": -1}, {"seed": 2**64}, {"seed": 1.5}, {"draws": 1}, {"seconds": -1}]
+    "wrong", [{"seed": -1}, {"seed": 2**64}, {"seed": 1.5}, {"draws": 1}, {"road": Fresh(-1)}]
 )
-def test_settings_that_make_no_sense_are_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
+def test_settings_that_make_no_sense_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
-        run(tmp_path, **wrong)  # type: ignore[arg-type]
+        run(tmp_path, **wrong)
 
 
 def test_the_table_lines_up() -> None:

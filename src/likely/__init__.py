@@ -7,41 +7,67 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from likely import plots
+    from likely.dataset.generation import generate
+    from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
+    from likely.labels import Labelling
+    from likely.lan import from_networks, train_classic, train_cpn, train_lan, train_opn
     from likely.likelihood import Likelihood, load
     from likely.model import Diffusion, Model, Simulator
+    from likely.networks.network import Layers
     from likely.regression import fit
     from likely.simulation import simulate
+    from likely.supervised import Recipe
     from likely.training import train
     from likely.zoo import models
 
 _HOMES = {
     "Declaration": "likely.declaration",
     "Diffusion": "likely.model",
+    "Labelling": "likely.labels",
+    "Layers": "likely.networks.network",
     "Likelihood": "likely.likelihood",
     "Model": "likely.model",
     "Parameter": "likely.declaration",
+    "Recipe": "likely.supervised",
     "Simulator": "likely.model",
+    "TrainingSet": "likely.dataset.reading",
     "fit": "likely.regression",
+    "from_networks": "likely.lan",
+    "generate": "likely.dataset.generation",
     "load": "likely.likelihood",
     "models": "likely.zoo",
     "simulate": "likely.simulation",
     "train": "likely.training",
+    "train_classic": "likely.lan",
+    "train_cpn": "likely.lan",
+    "train_lan": "likely.lan",
+    "train_opn": "likely.lan",
 }
 
 __all__ = [
     "Declaration",
     "Diffusion",
+    "Labelling",
+    "Layers",
     "Likelihood",
     "Model",
     "Parameter",
+    "Recipe",
     "Simulator",
+    "TrainingSet",
     "fit",
+    "from_networks",
+    "generate",
     "load",
     "models",
     "plots",
     "simulate",
     "train",
+    "train_classic",
+    "train_cpn",
+    "train_lan",
+    "train_opn",
 ]
 
 

@@ -14,6 +14,7 @@ import click
 
 from likely.commands.demo import demo
 from likely.commands.fit import fit
+from likely.commands.generate import generate
 from likely.commands.messages import say
 from likely.commands.models import models
 from likely.commands.simulate import simulate
@@ -32,7 +33,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (models, simulate, train, fit, demo):
+for command in (models, simulate, generate, train, fit, demo):
     cli.add_command(command)
 
 

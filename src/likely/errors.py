@@ -26,6 +26,10 @@ class FileFormatError(LikelyError):
     """A file is not what it should be."""
 
 
+class WorkersError(LikelyError):
+    """Workers on other processes or machines cannot be reached, died or do not fit."""
+
+
 class LikelyWarning(UserWarning):
     """Any warning of `likely`."""
 

@@ -6,7 +6,6 @@ To add a kind of model, subclass `Model` with a frozen dataclass and define `fir
 from __future__ import annotations
 
 import abc
-import copy
 import functools
 import itertools
 import math
@@ -58,6 +57,10 @@ class Model(abc.ABC):
         """The values a choice may take."""
         return self.declaration.choices
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the compiled sampler, which stays on the machine that compiled it."""
+        return {name: value for name, value in vars(self).items() if name != "first_passages"}
+
     def with_box(self, **limits: tuple[float, float]) -> Self:
         """Return the same model with other limits for the named parameters.
 
@@ -65,7 +68,8 @@ class Model(abc.ABC):
             ParameterError: if a name is not one of the model's parameters.
             ModelError: if a box is empty or leaves the parameter's support.
         """
-        model = copy.copy(self)
+        model = object.__new__(type(self))
+        _set_fields(model, **vars(self))
         _set_fields(model, declaration=self.declaration.with_box(**limits))
         return model
 

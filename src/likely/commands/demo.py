@@ -9,6 +9,11 @@ import click
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Use the shipped likelihood instead of training one.")
+@click.option(
+    "--classic",
+    is_flag=True,
+    help="Train a LAN and a CPN on 10,000 labelled parameter sets instead; ten minutes.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn.")
 @click.option(
     "-o",
@@ -18,8 +23,10 @@ import click
     show_default=True,
     help="Folder for figures and the page.",
 )
-def demo(quick: bool, seed: int, output: Path) -> None:
+def demo(quick: bool, classic: bool, seed: int, output: Path) -> None:
     """Simulate a Go/NoGo experiment, train a likelihood, and recover the parameters."""
-    from likely.demo import run
+    if quick and classic:
+        raise click.UsageError("--quick and --classic are two ways; take one.")
+    from likely.demo import Classic, Fresh, Shipped, run
 
-    run(output, quick=quick, seed=seed)
+    run(output, road=Shipped() if quick else Classic() if classic else Fresh(), seed=seed)

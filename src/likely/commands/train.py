@@ -1,8 +1,10 @@
-"""`likely train`: a likelihood from a model."""
+"""`likely train`: a likelihood from a model, or from training sets."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,36 +12,123 @@ from likely.commands.model_options import model_named
 from likely.commands.models import aligned
 from likely.shipped import SUFFIX
 
+if TYPE_CHECKING:
+    from likely.likelihood import Likelihood
+
+_STORE = ".zarr"
+_OF_MODELS = ("seconds", "steps")
+_OF_STORES = ("epochs", "batch", "rate", "hidden", "decision_time", "checkpoints")
+
+
+class _Widths(click.ParamType[tuple[int, ...]]):
+    """Widths of layers, such as 100,100,100."""
+
+    name = "widths"
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> tuple[int, ...]:
+        """Return whole numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(width) for width in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} are not widths such as 100,100,100.", parameter, context)
+
 
 @click.command()
-@click.argument("model")
-@click.option("--seconds", type=float, help="How long to train; 60 by default.")
-@click.option("--steps", type=int, help="Steps to take instead: the same seed, the same weights.")
+@click.argument("sources", nargs=-1, required=True, metavar="MODEL | STORE.zarr...")
+@click.option("--seconds", type=float, help="Model: how long to train; 60 by default.")
+@click.option("--steps", type=int, help="Model: steps instead; the same seed, the same weights.")
+@click.option("--epochs", type=int, help="Stores: epochs of the LAN; 10 by default.")
+@click.option("--batch", type=int, help="Stores: rows a step of the LAN; 2048 by default.")
+@click.option("--rate", type=float, help="Stores: highest learning rate of the LAN; 0.003.")
+@click.option("--hidden", type=_Widths(), help="Stores: widths of layers; 100,100,100.")
+@click.option("--decision-time", is_flag=True, help="Stores: the LAN sees rt - t, not rt and t.")
+@click.option(
+    "--checkpoints",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Stores: folder that keeps the state of training; an interrupted run goes on from it.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File; NAME.likely by default."
 )
-def train(
-    model: str, seconds: float | None, steps: int | None, seed: int, output: Path | None
-) -> None:
-    """Train a likelihood for MODEL, a name or FILE.py:NAME, from simulations alone.
+def train(sources: tuple[str, ...], seed: int, output: Path | None, **options: Any) -> None:
+    r"""Train a likelihood for MODEL, a name or FILE.py:NAME, from simulations alone.
 
-    Example: likely train my_models.py:mine --seconds 60 --seed 0 -o mine.likely
+    Given training sets that `likely generate` made instead, train the classic networks on them: a
+    likelihood approximation network, and networks for choice probabilities and omissions.
+
+    \b
+    Examples:
+      likely train my_models.py:mine --seconds 60 -o mine.likely
+      likely train set.zarr --epochs 10 -o lan.likely
     """
-    chosen = model_named(model)
-    path = output or Path(f"{chosen.name}{SUFFIX}")
-    if path.suffix != SUFFIX:
-        raise click.BadParameter(
-            f"the name of a likelihood file ends in {SUFFIX}.", param_hint="-o"
-        )
-    from likely.training import train as learn
-    from likely.writing import require_writable
-
-    require_writable(path.parent)
-    likelihood = learn(chosen, seconds=seconds, steps=steps, seed=seed)
-    likelihood.save(path)
+    if output is not None:
+        _require_name(output)
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    if any(_is_store(source) for source in sources):
+        _refuse(given, _OF_MODELS, "a training set")
+        likelihood = _on_stores(sources, seed, output, given)
+    else:
+        _refuse(given, _OF_STORES, "a model")
+        likelihood = _on_model(sources, seed, output, given)
+    path = likelihood.save(output or _usual(likelihood.declaration.name))
     record = likelihood.training
     head = ("model", "steps", "draws", "seconds", "loss", "file")
     loss = f"{record.history[-1][2]:.4f}" if record.history else ""
     done = (f"{record.steps}", f"{record.draws}", f"{record.seconds:.1f}", loss)
-    click.echo(aligned([head, (chosen.name, *done, str(path))]))
+    click.echo(aligned([head, (likelihood.declaration.name, *done, str(path))]))
+
+
+def _is_store(source: str) -> bool:
+    return source.rstrip("/").endswith(_STORE) or "://" in source or Path(source).is_dir()
+
+
+def _usual(name: str) -> Path:
+    return Path(f"{name}{SUFFIX}")
+
+
+def _require_name(path: Path) -> None:
+    if path.suffix != SUFFIX:
+        raise click.BadParameter(
+            f"the name of a likelihood file ends in {SUFFIX}.", param_hint="-o"
+        )
+
+
+def _refuse(given: dict[str, Any], names: Sequence[str], kind: str) -> None:
+    wrong = [name for name in names if name in given]
+    if wrong:
+        option = wrong[0].replace("_", "-")
+        raise click.UsageError(f"--{option} does not go with {kind}; see likely train --help.")
+
+
+def _on_model(
+    sources: tuple[str, ...], seed: int, output: Path | None, options: dict[str, Any]
+) -> Likelihood:
+    if len(sources) > 1:
+        raise click.UsageError(f"one model at a time; {sources[1]!r} is one too many.")
+    model = model_named(sources[0])
+    from likely.training import train as learn
+    from likely.writing import require_writable
+
+    require_writable((output or _usual(model.name)).parent)
+    return learn(model, seed=seed, **options)
+
+
+def _on_stores(
+    sources: tuple[str, ...], seed: int, output: Path | None, options: dict[str, Any]
+) -> Likelihood:
+    from dataclasses import replace
+
+    from likely.dataset.reading import TrainingSet
+    from likely.lan import LAN, train_classic
+    from likely.writing import require_writable
+
+    data = TrainingSet(*sources)
+    require_writable((output or _usual(data.declaration.name)).parent)
+    recipe = replace(
+        LAN, **{k: options.pop(k) for k in ("epochs", "batch", "rate") if k in options}
+    )
+    shifted = options.pop("decision_time", False)
+    return train_classic(data, shifted=shifted, lan=recipe, seed=seed, **options)

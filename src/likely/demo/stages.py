@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from likely.checks import require_seed
+from likely.demo.roads import Fresh, Road, Workplace
 from likely.demo.tables import table
 from likely.errors import ParameterError
 from likely.writing import require_writable, written_whole
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
 
     from likely.likelihood import Likelihood
 
-SECONDS = 45.0  # of training; with everything else the demonstration takes under two minutes
 DRAWS = 400
-BOX = {"v": (-3.0, 3.0), "a": (0.3, 2.5), "z": (0.1, 0.9)}
-STAGES = 5
+STAGES = 4  # besides those of the road
 PAGE = "index.html"
+FRESH = Fresh()
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,8 @@ class Demo:
 def run(
     output: Path,
     *,
-    quick: bool = False,
+    road: Road = FRESH,
     seed: int = 0,
-    seconds: float = SECONDS,
     draws: int = DRAWS,
     progress: bool = True,
 ) -> Demo:
@@ -68,26 +67,25 @@ def run(
 
     Args:
         output: folder for the figures and the page index.html; made if it is not there.
-        quick: use the shipped likelihood instead of training one.
+        road: how to come by the likelihood; trained on fresh draws by default.
         seed: of everything drawn, from 0 to 2^64 - 1.
-        seconds: how long to train.
         draws: draws of each of four chains, after as many to tune the sampler.
         progress: whether to say on stderr what is being done.
 
     Raises:
         OSError: if the folder cannot be made or written to; found out before anything else.
-        ParameterError: for a seed, seconds or draws that make no sense.
+        ParameterError: for a seed, draws or a road that make no sense.
     """
     if draws < 10:
         raise ParameterError(f"draws is {draws!r}; it must be at least 10.")
     seeds = _seeds(seed)
     require_writable(Path(output))
-    clock = _Clock(progress)
+    clock = _Clock(progress, STAGES + road.stages)
     with clock.stage("simulating 500 Go and 500 NoGo trials"):
         from likely.demo import experiment
 
         trials = experiment.simulate_experiment(seeds[0], progress=progress)
-    likelihood = _likelihood(clock, quick, seconds, seeds[1], progress)
+    likelihood = road.likelihood(Workplace(Path(output), seeds[1], progress, clock.stage))
     with clock.stage("drawing from the posterior of v, a and t"):
         model = experiment.build_model(likelihood, trials)
         idata = experiment.sample(model, draws=draws, seed=seeds[2], progress=progress)
@@ -95,7 +93,8 @@ def run(
     with clock.stage("drawing figures"):
         from likely.demo.story import Results, tell
 
-        pictures, page = tell(Results(trials, likelihood, model, idata, summary, seed, seeds[3]))
+        results = Results(trials, likelihood, road, model, idata, summary, seed, seeds[3])
+        pictures, page = tell(results)
     with clock.stage(f"writing {output}"):
         files = _write(Path(output), pictures, page)
     print(f"\n{table(summary)}\n\n{clock.total():.0f} s in all; see {files[-1]}")
@@ -106,21 +105,6 @@ def _seeds(seed: int) -> list[int]:
     """Return independent seeds for trials, training, sampling and figures."""
     require_seed(seed)
     return [int(s) for s in np.random.SeedSequence(seed).generate_state(4)]
-
-
-def _likelihood(
-    clock: _Clock, quick: bool, seconds: float, seed: int, progress: bool
-) -> Likelihood:
-    if quick:
-        with clock.stage("loading the likelihood that comes with likely"):
-            from likely.likelihood import load
-
-            return load("ddm")
-    with clock.stage(f"training a likelihood from simulations, {seconds:g} s"):
-        from likely.training import train
-        from likely.zoo import models
-
-        return train(models["ddm"].with_box(**BOX), seconds=seconds, seed=seed, progress=progress)
 
 
 def _write(folder: Path, pictures: Mapping[str, bytes], page: str) -> tuple[Path, ...]:
@@ -135,14 +119,14 @@ def _write(folder: Path, pictures: Mapping[str, bytes], page: str) -> tuple[Path
 class _Clock:
     """Says which stage begins, and keeps how long each took."""
 
-    def __init__(self, show: bool) -> None:
-        self._show = show
+    def __init__(self, show: bool, stages: int) -> None:
+        self._show, self._stages = show, stages
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, label: str) -> Iterator[None]:
         if self._show:
-            print(f"[{len(self.seconds) + 1}/{STAGES}] {label}", file=sys.stderr, flush=True)
+            print(f"[{len(self.seconds) + 1}/{self._stages}] {label}", file=sys.stderr, flush=True)
         began = time.monotonic()
         yield
         self.seconds[label] = time.monotonic() - began

@@ -13,6 +13,7 @@ import xarray as xr
 
 from likely.demo import figures
 from likely.demo.experiment import MODEL, START, TRUTH
+from likely.demo.roads import Road
 from likely.demo.tables import cells
 from likely.exact import wiener
 from likely.likelihood import Likelihood
@@ -35,6 +36,7 @@ class Results:
 
     trials: pd.DataFrame
     likelihood: Likelihood
+    road: Road
     model: pm.Model
     idata: xr.DataTree
     summary: pd.DataFrame
@@ -121,7 +123,8 @@ def _learning(r: Results, pictures: Mapping[str, bytes]) -> Section:
     return Section(
         "The likelihood, learnt from simulations",
         [
-            Paragraph(_training(r.likelihood)),
+            Paragraph(r.road.story(r.likelihood)),
+            Code(r.road.code),
             Paragraph(
                 "The diffusion model is one of the few whose likelihood is known exactly, so the "
                 "network can be judged: at the true parameters its log density is off by "
@@ -150,24 +153,14 @@ def _learning(r: Results, pictures: Mapping[str, bytes]) -> Section:
     )
 
 
-def _training(likelihood: Likelihood) -> str:
-    t = likelihood.training
-    size = f"A network of {likelihood.weights.size:,} weights"
-    learnt = f"learnt from {t.draws / 1e6:,.0f} million simulated trials in {t.seconds:.0f} seconds"
-    return (
-        f"{size} {learnt}, by maximum likelihood: it maps parameters to a mixture of inverse "
-        "Gaussians per choice, so its densities sum to one and no response comes before the "
-        "non-decision time, whatever the weights."
-    )
-
-
 def _model(pictures: Mapping[str, bytes]) -> Section:
     return Section(
         "The model",
         [
             Paragraph(
                 "The likelihood is an ordinary PyMC distribution. Trials without a response time "
-                "contribute the probability of their choice; nothing has to be said about them."
+                "contribute the probability of their choice; nothing has to be said about them. "
+                "NoGo trials differ from Go trials in the sign of v, and in nothing else."
             ),
             Code(MODEL),
             Picture(

@@ -101,12 +101,12 @@ def _size(sizes):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _workspace(sizes):  # type: ignore[no-untyped-def]
-    """Return inputs (BLOCK, m) and room for values, slopes, cotangents and an activation."""
+    """Return inputs (m, BLOCK) and room for values, slopes, cotangents and an activation."""
     widest = 0
     for size in sizes:
         widest = max(widest, size)
     shape = (len(sizes), BLOCK * widest)
-    x = np.empty((BLOCK, sizes[0]))
+    x = np.empty((sizes[0], BLOCK))
     return x, np.empty(shape), np.empty(shape), np.empty(shape), np.empty(BLOCK * widest)
 
 
@@ -217,21 +217,21 @@ def log_densities(weights, layout, theta, which, times, chosen, values, gradient
     """
     own = weights[: _size(layout.lan)]
     x, hidden, slopes, spare, bits = _workspace(layout.lan)
-    ones = np.ones((BLOCK, 1))
+    ones = np.ones((1, BLOCK))
     for begin in range(0, len(values), BLOCK):
         n = min(BLOCK, len(values) - begin)
         for i in range(n):
             k = begin + i
-            _lan_inputs(layout, _row(theta, which[k]), times[k], chosen[k], x[i])
-        outputs = forward(own, layout.lan, layout.activations[0], x[:n], hidden, slopes, bits)
+            _lan_inputs(layout, _row(theta, which[k]), times[k], chosen[k], x[:, i])
+        outputs = forward(own, layout.lan, layout.activations[0], x[:, :n], hidden, slopes, bits)
         for i in range(n):
-            values[begin + i] = outputs[i, 0]
+            values[begin + i] = outputs[0, i]
         if len(gradients) > 0:
-            by_inputs = backward(own, layout.lan, ones[:n], slopes, spare)
+            by_inputs = backward(own, layout.lan, ones[:, :n], slopes, spare)
             for i in range(n):
                 k = begin + i
                 row = _row(theta, which[k])
-                _lan_gradient(layout, row, times[k], x[i], by_inputs[i], gradients[k])
+                _lan_gradient(layout, row, times[k], x[:, i], by_inputs[:, i], gradients[k])
 
 
 @_compiled
@@ -243,18 +243,18 @@ def log_choices(weights, layout, theta, which, chosen, values, gradients):  # ty
     first = _size(layout.lan)
     own = weights[first : first + _size(layout.cpn)]
     x, hidden, slopes, spare, bits = _workspace(layout.cpn)
-    cotangents = np.empty((BLOCK, len(layout.choices) - 1))
+    cotangents = np.empty((len(layout.choices) - 1, BLOCK))
     for begin in range(0, len(values), BLOCK):
         n = min(BLOCK, len(values) - begin)
         for i in range(n):
-            _scaled(layout, _row(theta, which[begin + i]), False, x[i])
-        outputs = forward(own, layout.cpn, layout.activations[1], x[:n], hidden, slopes, bits)
+            _scaled(layout, _row(theta, which[begin + i]), False, x[:, i])
+        outputs = forward(own, layout.cpn, layout.activations[1], x[:, :n], hidden, slopes, bits)
         for i in range(n):
             c = chosen[begin + i]
-            values[begin + i] = _log_softmax(outputs[i], c, cotangents[i])
-        by_inputs = backward(own, layout.cpn, cotangents[:n], slopes, spare)
+            values[begin + i] = _log_softmax(outputs[:, i], c, cotangents[:, i])
+        by_inputs = backward(own, layout.cpn, cotangents[:, :n], slopes, spare)
         for i in range(n):
-            _by_parameters(layout, x[i], False, by_inputs[i], gradients[begin + i])
+            _by_parameters(layout, x[:, i], False, by_inputs[:, i], gradients[begin + i])
 
 
 @_compiled
@@ -277,27 +277,27 @@ def log_survivals(weights, layout, theta, which, times, values, gradients):  # t
     first = _size(layout.lan) + _size(layout.cpn)
     own = weights[first : first + _size(layout.opn)]
     x, hidden, slopes, spare, bits = _workspace(layout.opn)
-    cotangents = np.empty((BLOCK, 1))
+    cotangents = np.empty((1, BLOCK))
     half = -0.5 * math.log(DEADLINES)
     for begin in range(0, len(values), BLOCK):
         n = min(BLOCK, len(values) - begin)
         for i in range(n):
             row = _row(theta, which[begin + i])
-            k = _scaled(layout, row, False, x[i])
+            k = _scaled(layout, row, False, x[:, i])
             s = (times[begin + i] - _shift(layout, row)) / layout.longest
-            x[i, k] = math.log(min(max(s, DEADLINES), 1.0)) / half + 1.0
-        outputs = forward(own, layout.opn, layout.activations[2], x[:n], hidden, slopes, bits)
+            x[k, i] = math.log(min(max(s, DEADLINES), 1.0)) / half + 1.0
+        outputs = forward(own, layout.opn, layout.activations[2], x[:, :n], hidden, slopes, bits)
         for i in range(n):
-            logit = outputs[i, 0]
+            logit = outputs[0, i]
             values[begin + i] = min(logit, 0.0) - math.log1p(math.exp(-abs(logit)))
-            cotangents[i, 0] = -math.expm1(values[begin + i])
-        by_inputs = backward(own, layout.opn, cotangents[:n], slopes, spare)
+            cotangents[0, i] = -math.expm1(values[begin + i])
+        by_inputs = backward(own, layout.opn, cotangents[:, :n], slopes, spare)
         for i in range(n):
             row, gradient = _row(theta, which[begin + i]), gradients[begin + i]
-            k = _by_parameters(layout, x[i], False, by_inputs[i], gradient)
+            k = _by_parameters(layout, x[:, i], False, by_inputs[:, i], gradient)
             s = times[begin + i] - _shift(layout, row)
             if layout.non_decision >= 0 and DEADLINES < s / layout.longest < 1.0:
-                gradient[layout.non_decision] -= by_inputs[i, k] / (half * s)
+                gradient[layout.non_decision] -= by_inputs[k, i] / (half * s)
 
 
 @_compiled

@@ -40,22 +40,27 @@ class Packed(NamedTuple):
     real: FloatArray
 
 
+# Kept as text: numba does not find a closure again on disk.
+_ENTRY = """
+def entry(weights, whole, real, dims, theta, a, b, c):
+    kernel(
+        carray(weights, (dims[0],)),
+        carray(whole, (dims[1],)),
+        carray(real, (dims[2],)),
+        carray(theta, (dims[4], dims[3])),
+        carray(a, (dims[5], 2)),
+        carray(b, (dims[5],)),
+        carray(c, (dims[5], dims[6])),
+    )
+"""
+
+
 @functools.cache
 def _entry(kernel: Kernel) -> Any:
     """Compile an entry point, or load it from disk; kept alive, as the linker points to it."""
-
-    def entry(weights, whole, real, dims, theta, a, b, c):  # type: ignore[no-untyped-def]
-        kernel(
-            carray(weights, (dims[0],)),
-            carray(whole, (dims[1],)),
-            carray(real, (dims[2],)),
-            carray(theta, (dims[4], dims[3])),
-            carray(a, (dims[5], 2)),
-            carray(b, (dims[5],)),
-            carray(c, (dims[5], dims[6])),
-        )
-
-    return cached_entry(entry, _SIGNATURE, _name(kernel))
+    namespace = {"__name__": __name__, "kernel": kernel, "carray": carray}
+    exec(_ENTRY, namespace)  # noqa: S102
+    return cached_entry(namespace["entry"], _SIGNATURE, _name(kernel))
 
 
 def _name(kernel: Kernel) -> str:

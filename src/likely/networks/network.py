@@ -91,6 +91,10 @@ class Layers(Network):
                 f"flax.linen's {known}; for another one, give a Flax module as the network."
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the activation by name: Flax's functions go by others in their own modules."""
+        return Layers.from_specification, (self.specification(),)
+
     @classmethod
     def from_specification(cls, specification: Mapping[str, Any]) -> Layers:
         """Build the layers that `specification` describes."""

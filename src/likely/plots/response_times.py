@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 from matplotlib.typing import ColorType
+from scipy.integrate import cumulative_trapezoid
 
 from likely.errors import ParameterError
 from likely.likelihood import Likelihood
@@ -27,7 +28,7 @@ from likely.plots.style import (
     shade,
     write_at_end,
 )
-from likely.trials import numeric_column
+from likely.trials import CHOICE_UNOBSERVED, numeric_column
 from likely.typing import FloatArray, Theta
 
 LATE = 0.995  # quantile of the response times at which the time axis ends
@@ -167,10 +168,12 @@ def _curves(
 def _time_grid(likelihood: Likelihood, rows: FloatArray) -> FloatArray:
     """Return times from 0 to where almost all have responded, at every parameter row."""
     grid = np.geomspace(0.05, LONGEST, 400)
-    late = np.full(len(grid), -np.inf)
+    any_choice = np.stack([grid, np.full(len(grid), CHOICE_UNOBSERVED)], axis=1)
+    responded = np.ones(len(grid))
     for row in rows:
-        late = np.maximum(late, likelihood.log_survival(row, grid))
-    over = grid[late < np.log(1.0 - LATE)]
+        mass = cumulative_trapezoid(np.exp(likelihood.logp(row, any_choice)), grid, initial=0.0)
+        responded = np.minimum(responded, mass / max(mass[-1], 1e-300))
+    over = grid[responded > LATE]
     return np.linspace(0.0, over[0] if len(over) else LONGEST, GRID)
 
 

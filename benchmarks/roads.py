@@ -1,0 +1,200 @@
+"""Both roads to a ddm likelihood beside the exact one: how wrong, how long, and what it does.
+
+A first-passage mixture trained for a minute on fresh draws, a LAN with CPN and OPN as `likely demo
+--classic` trains it, and the same LAN of decision times, all on the classic box; then
+
+- density: E|log q - log p| at 500 parameter sets drawn uniformly from the box, the expectation
+  taken under the exact density (Navarro & Fuss series) by quadrature over log decision time;
+- choice: |P(+1) - exact| at the same sets;
+- mass: |integral of q over choices and times up to 20 s - the exact one|;
+- mass below t: integral of q over the second before the non-decision time. A likelihood of a model
+  that declares its non-decision time is zero there; shown is what the LAN itself says;
+- shift: the Go/NoGo example, simulated with five seeds, sampled with NUTS; the difference of
+  posterior means from the exact ones, in exact posterior standard deviations, the largest of v, a
+  and t, averaged over seeds. The exact posterior is the mixture's, reweighted with the exact
+  likelihood. Monte Carlo error alone makes about 0.05 of it;
+- gradient: milliseconds for log likelihood and gradient of the example's 1,000 trials.
+
+    uv run python benchmarks/roads.py [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+import likely as lk
+from likely.demo import experiment
+from likely.demo.roads import BOX, SHIFT, Classic
+from likely.exact import wiener
+from likely.lan import CPN, LAN, OPN
+from likely.networks.classic import ClassicDensity, Inputs
+from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, encode
+
+LONGEST = 20.0
+DECISIONS = np.exp(np.linspace(np.log(1e-3), np.log(LONGEST), 2000))
+MODEL = lk.models["ddm"].with_box(**BOX, t=SHIFT)
+
+
+@dataclass(frozen=True)
+class Road:
+    """A likelihood and the seconds it took to make, labels included."""
+
+    name: str
+    likelihood: lk.Likelihood
+    seconds: float
+
+
+def roads(scale: Classic, seconds: float, folder: Path) -> list[Road]:
+    """Train all likelihoods."""
+    mixture = lk.train(MODEL.with_box(t=(0.0, 1.0)), seconds=seconds, seed=0)
+    made = [Road("first-passage mixture", mixture, mixture.training.seconds)]
+    began = time.monotonic()
+    labelling = lk.Labelling(draws=scale.draws, points=scale.points)
+    store = lk.generate(MODEL, folder / "set.zarr", sets=scale.sets, labelling=labelling, seed=0)
+    generating = time.monotonic() - began
+    print(f"{scale.sets} sets labelled in {generating:.0f} s", flush=True)
+    data, recipe = lk.TrainingSet(store), replace(LAN, epochs=scale.epochs)
+    cpn, opn = lk.train_cpn(data, recipe=CPN), lk.train_opn(data, recipe=OPN)
+    both = generating + cpn.history[-1].seconds + opn.history[-1].seconds
+    for name, shifted in (("LAN, CPN, OPN", False), ("the same, LAN of decision time", True)):
+        lan = lk.train_lan(data, shifted=shifted, recipe=recipe)
+        seconds = both + lan.history[-1].seconds
+        made.append(Road(name, lk.from_networks(lan, cpn, opn), seconds))
+    return made
+
+
+def box_sample(n: int, seed: int) -> np.ndarray:
+    """Draw parameter rows uniformly from the box."""
+    limits = np.array([p.box for p in MODEL.parameters])
+    return limits[:, 0] + np.diff(limits)[:, 0] * np.random.default_rng(seed).random((n, 4))
+
+
+def density_measures(likelihood: lk.Likelihood, row: np.ndarray) -> tuple[float, float, float]:
+    """Return E|dlogp|, the error of P(+1) and the error of the mass at one parameter row."""
+    error = excess = 0.0
+    for choice in (-1.0, 1.0):
+        exact = wiener.log_density(DECISIONS, choice, *row[:3], 0.0)
+        trials = np.stack([DECISIONS + row[3], np.full(len(DECISIONS), choice)], axis=1)
+        learnt = likelihood.logp(row, trials)
+        error += np.trapezoid(np.exp(exact) * np.abs(exact - learnt), DECISIONS)
+        excess += np.trapezoid(np.exp(learnt) - np.exp(exact), DECISIONS)
+    upper = likelihood.choice_probability(row)[0, 1]
+    return error, abs(upper - float(wiener.choice_probability(1.0, *row[:3]))), abs(excess)
+
+
+def mass_below(likelihood: lk.Likelihood, row: np.ndarray) -> float:
+    """Return what the network itself puts into the second before the non-decision time."""
+    form = likelihood.density
+    if not isinstance(form, ClassicDensity) or form.inputs.shifted:
+        return 0.0
+    declaration = replace(likelihood.declaration, non_decision=None)
+    bare = ClassicDensity(Inputs(declaration, form.inputs.max_time), form.lan)
+    arrays = form.unflatten(likelihood.weights)
+    weights = bare.flatten({name: arrays[name] for name in bare.shapes})
+    times = row[3] - np.linspace(1.0, 0.0, 400, endpoint=False)
+    times = times[times > 0]
+    mass = 0.0
+    for choice in (-1.0, 1.0):
+        trials = np.stack([times, np.full(len(times), choice)], axis=1)
+        values, _ = bare.evaluate(weights, row[None], trials)
+        mass += np.trapezoid(np.exp(values), times) if len(times) > 1 else 0.0
+    return mass
+
+
+def exact_log_likelihood(draws: np.ndarray, trials: pd.DataFrame) -> np.ndarray:
+    """Return the exact log likelihood of the trials at each of the draws (n, 3) of v, a, t."""
+    encoded, sign = encode(trials, (-1, 1)), trials["sign"].to_numpy()
+    timed = encoded[:, 0] != TIME_UNOBSERVED
+    assert not (encoded[:, 1] == NO_RESPONSE).any()
+    total = np.empty(len(draws))
+    for i, (v, a, t) in enumerate(draws):
+        density = wiener.log_density(*encoded[timed].T, v * sign[timed], a, 0.5, t)
+        withheld = wiener.choice_probability(encoded[~timed, 1], v * sign[~timed], a, 0.5)
+        total[i] = density.sum() + np.log(withheld).sum()
+    return total
+
+
+def learnt_log_likelihood(
+    likelihood: lk.Likelihood, draws: np.ndarray, trials: pd.DataFrame
+) -> np.ndarray:
+    """Return the same under a likelihood."""
+    sign = trials["sign"].to_numpy()
+    observed = trials[["rt", "choice"]]
+    return np.array(
+        [
+            likelihood.logp({"v": v * sign, "a": a, "z": 0.5, "t": t}, observed).sum()
+            for v, a, t in draws
+        ]
+    )
+
+
+def posterior(likelihood: lk.Likelihood, trials: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return posterior draws (n, 3) of v, a, t."""
+    model = experiment.build_model(likelihood, trials)
+    idata = experiment.sample(model, draws=500, seed=seed, progress=False)
+    return np.stack([idata["posterior"][n].to_numpy().ravel() for n in ("v", "a", "t")], axis=1)
+
+
+def shifts(made: list[Road], seeds: int) -> np.ndarray:
+    """Return the largest standardised shift of v, a and t, (roads, seeds)."""
+    found = np.empty((len(made), seeds))
+    for seed in range(seeds):
+        trials = experiment.simulate_experiment(seed, progress=False)
+        draws = [posterior(road.likelihood, trials, seed) for road in made]
+        ratio = exact_log_likelihood(draws[0], trials)
+        ratio -= learnt_log_likelihood(made[0].likelihood, draws[0], trials)
+        weights = np.exp(ratio - logsumexp(ratio))
+        mean = weights @ draws[0]
+        sd = np.sqrt(weights @ (draws[0] - mean) ** 2)
+        share = 1.0 / (weights**2).sum() / len(weights)
+        found[:, seed] = [np.abs((d.mean(axis=0) - mean) / sd).max() for d in draws]
+        print(f"seed {seed}: reweighting keeps {share:.0%} of the draws; {found[:, seed].round(3)}")
+    return found
+
+
+def gradient_time(likelihood: lk.Likelihood) -> float:
+    """Return seconds for value and gradient of the example's log likelihood."""
+    trials = experiment.simulate_experiment(0, progress=False)
+    encoded, sign = encode(trials, (-1, 1)), trials["sign"].to_numpy()
+    theta = MODEL.declaration.rows({"v": sign, "a": 1.5, "z": 0.5, "t": 0.5})
+    seconds = []
+    for _ in range(50):
+        began = time.perf_counter()
+        likelihood.density.evaluate(likelihood.weights, theta, encoded)
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds))
+
+
+def main() -> None:
+    """Train, measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a rough run of a few minutes")
+    options = parser.parse_args()
+    scale = Classic(sets=1_000, epochs=3) if options.quick else Classic()
+    with tempfile.TemporaryDirectory() as folder:
+        made = roads(scale, 15.0 if options.quick else 60.0, Path(folder))
+    rows = box_sample(100 if options.quick else 500, seed=20_000)
+    shifted = shifts(made, 1 if options.quick else 5)
+    print(f"\n{scale}\n")
+    print("| likelihood | density: median, 95% | choice: median, 95% | mass: median, 95% "
+          "| mass below t: median, 95% | shift | seconds | gradient |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|")
+    for road, shift in zip(made, shifted, strict=True):
+        measures = np.array([density_measures(road.likelihood, row) for row in rows])
+        below = np.array([mass_below(road.likelihood, row) for row in rows])
+        pairs = [f"{np.median(x):.4f}, {np.quantile(x, 0.95):.4f}" for x in (*measures.T, below)]
+        milliseconds = 1e3 * gradient_time(road.likelihood)
+        print(f"| {road.name} | {' | '.join(pairs)} | {shift.mean():.2f} | {road.seconds:.0f} | "
+              f"{milliseconds:.2f} ms |", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""`likely generate`: a training set from a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import click
+
+from likely.commands.messages import say
+from likely.commands.model_options import model_named
+from likely.commands.models import aligned
+from likely.errors import ParameterError
+
+if TYPE_CHECKING:
+    from likely.model import Model
+
+
+@click.command()
+@click.argument("model")
+@click.option("--sets", type=int, default=1000, show_default=True, help="Parameter sets.")
+@click.option("--draws", type=int, default=10_000, show_default=True, help="Trials a set.")
+@click.option("--points", type=int, default=2_000, show_default=True, help="Labelled points a set.")
+@click.option(
+    "--uniform", type=float, default=0.1, show_default=True, help="Share of points at any time."
+)
+@click.option(
+    "--impossible",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Share of points before the non-decision time.",
+)
+@click.option("--deadlines", type=int, default=16, show_default=True, help="Deadlines a set.")
+@click.option(
+    "--max-time",
+    type=float,
+    default=20.0,
+    show_default=True,
+    help="Seconds of decision time after which a trial is undecided.",
+)
+@click.option(
+    "--box",
+    "boxes",
+    type=(str, float, float),
+    multiple=True,
+    metavar="PARAMETER LOWER UPPER",
+    help="Other limits of a parameter, such as t 0 2.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same set.")
+@click.option("--sets-a-shard", type=int, help="Parameter sets written in one go.")
+@click.option("--workers", type=int, help="Threads; all cores by default. Or tasks at a time.")
+@click.option("--scheduler", help="Address, or scheduler file, of a Dask cluster that does it.")
+@click.option("-o", "--output", required=True, help="Folder NAME.zarr, or an fsspec address.")
+def generate(
+    model: str,
+    sets: int,
+    draws: int,
+    points: int,
+    uniform: float,
+    impossible: float,
+    deadlines: int,
+    max_time: float,
+    boxes: tuple[tuple[str, float, float], ...],
+    seed: int,
+    sets_a_shard: int | None,
+    workers: int | None,
+    scheduler: str | None,
+    output: str,
+) -> None:
+    """Generate a training set for MODEL, a name or FILE.py:NAME: labelled points in a Zarr store.
+
+    If it is stopped, what is finished is kept, and the same command goes on from there.
+
+    Example: likely generate ddm --box t 0 2 --sets 1000 --seed 0 -o ddm.zarr
+    """
+    chosen = _with_boxes(model_named(model), boxes)
+    from likely.dataset.cluster import dask_executor
+    from likely.dataset.generation import configure, run_generation
+    from likely.dataset.place import place_at
+    from likely.labels import Labelling
+
+    labelling = Labelling(draws, points, uniform, impossible, deadlines, max_time)
+    configuration = configure(chosen, labelling, seed, sets, sets_a_shard)
+    place = place_at(output)
+    with nullcontext() if scheduler is None else dask_executor(scheduler) as executor, _notes():
+        done = run_generation(chosen, place, configuration, executor, workers, True)
+    head = ("model", "sets", "made now", "rows", "seconds", "sets/s", "file", "MB")
+    cells = (
+        f"{configuration.sets}",
+        f"{done.sets}",
+        f"{configuration.rows}",
+        f"{done.seconds:.1f}",
+        f"{done.sets / done.seconds:.3g}",
+        output,
+        f"{place.size() / 1e6:.3g}",
+    )
+    click.echo(aligned([head, (chosen.name, *cells)]))
+
+
+def _with_boxes(model: Model, boxes: Sequence[tuple[str, float, float]]) -> Model:
+    """Return the model with the limits given; raise ParameterError if any is still infinite."""
+    model = model.with_box(**{name: (lower, upper) for name, lower, upper in boxes})
+    for p in model.parameters:
+        if not math.isfinite(p.upper):
+            raise ParameterError(
+                f"the box of parameter '{p.name}' of model '{model.name}' is infinite; "
+                f"limit it with --box {p.name} 0 2."
+            )
+    return model
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Say what is noted on Ctrl-C: what is kept, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        for note in getattr(error, "__notes__", ()):
+            say(note)
+        raise
