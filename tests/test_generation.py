@@ -174,3 +174,11 @@ def test_jobs_need_not_be_futures_and_are_bounded(tmp_path: Path) -> None:
     one = generate(tmp_path / "polled", executor=executor, workers=3)
     assert executor.most == 3
     assert tree(one) == tree(generate(tmp_path / "here"))
+
+
+def test_an_infinite_box_of_the_non_decision_time_ends_after_two_seconds(tmp_path: Path) -> None:
+    labelling = lk.Labelling(draws=20, points=10, deadlines=1)
+    store = lk.generate("ddm", tmp_path / "set.zarr", sets=200, labelling=labelling, seed=1)
+    data = lk.TrainingSet(store)
+    assert data.declaration.box["t"] == (0.0, 2.0)
+    assert 1.9 < data.theta()[:, 3].max() < 2.0

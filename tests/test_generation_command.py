@@ -46,7 +46,7 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "file").write_text("a")
     ddm = ["generate", "ddm", *LIMITS]
     for words, fragment in (
-        (["generate", "ddm", "-o", "a"], "limit it with --box t 0 2"),
+        (["generate", "ddm", "--box", "t", "2", "1", "-o", "a"], "below its upper end"),
         (["generate", "dmd", "-o", "a"], "Did you mean 'ddm'?"),
         (["generate", "ddm", "--box", "q", "0", "1", "-o", "a"], "unknown parameter 'q'"),
         ([*ddm, "--draws", "0", "-o", "a"], "draws is 0"),

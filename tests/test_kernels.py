@@ -315,3 +315,18 @@ def run_in_new_process(cache: Path) -> list[str]:
     command = [sys.executable, "-W", "error", "-c", CHILD]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
+
+
+def test_entry_points_of_densities_are_found_on_disk_by_the_next_process():
+    """A closure, for example, would be compiled again in every process, for many seconds."""
+    code = (
+        "from likely.kernels import native, mixture, classic, classic_draws\n"
+        "kernels = mixture.mixture_log_likelihood, mixture.mixture_draws, "
+        "classic.classic_log_likelihood, classic_draws.classic_draws\n"
+        "print([native._entry(kernel).cache_hits for kernel in kernels])"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+    assert done.stdout.strip() == "[1, 1, 1, 1]"

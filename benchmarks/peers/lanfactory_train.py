@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.12,<3.13"
-# dependencies = ["lanfactory==0.8.0"]
+# dependencies = ["lanfactory==0.8.0", "pandas<3"]
 # ///
 """The LANfactory half of the training benchmark, in an environment of its own.
 

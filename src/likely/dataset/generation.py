@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +38,7 @@ from likely.zoo import resolve
 AT_ONCE = 1024  # shards submitted to an executor and not finished, at most
 TRIAL = 100  # draws that show whether a model can be simulated at all
 SAME = 1e-3  # labels that differ by more, in the median, were made by another model
+LONGEST_SHIFT = 2.0  # seconds that a non-decision time is drawn from if its box is infinite
 _USUAL = Labelling()
 _PLAIN = ("declaration", "labelling", "parameters")  # left out where values are named
 
@@ -74,7 +76,8 @@ def generate(
     was stopped: what is finished is kept, and the same call goes on from there.
 
     Args:
-        model: a model, or the name of one in `likely.models`; its box must be finite.
+        model: a model, or the name of one in `likely.models`. Where the box of its non-decision
+            time is infinite, times up to 2 s above its lower end are drawn.
         output: folder to make, or any fsspec address. Workers write there themselves.
         sets: parameter sets, at least 1.
         labelling: draws and points of each parameter set.
@@ -91,15 +94,16 @@ def generate(
         The address of the training set: a Path, or the fsspec address.
 
     Raises:
-        ParameterError: for an infinite box, and for numbers that make no sense.
+        ParameterError: for numbers that make no sense.
         ModelError: if the simulator fails, or is not the one the finished part was made with.
         FileFormatError: if something else is at the address, or another training set.
         WorkersError: if workers died, or cannot write to the address.
     """
+    model = with_finite_box(resolve(model))
     return run_generation(
-        resolve(model),
+        model,
         place_at(output),
-        configure(resolve(model), labelling, seed, sets, sets_a_shard),
+        configure(model, labelling, seed, sets, sets_a_shard),
         executor,
         workers,
         progress,
@@ -132,6 +136,12 @@ def run_generation(
     remove_leftovers(place, configuration)
     address = Path(place.root) if place.is_local else place.address
     return Generated(address, job.sets, time.monotonic() - began)
+
+
+def with_finite_box(model: Model) -> Model:
+    """Return the model with an end to the box of its non-decision time, if it has none."""
+    endless = [p for p in model.parameters if not math.isfinite(p.upper)]
+    return model.with_box(**{p.name: (p.lower, p.lower + LONGEST_SHIFT) for p in endless})
 
 
 def configure(

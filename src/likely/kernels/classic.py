@@ -16,7 +16,7 @@ import numpy as np
 from likely.kernels.layers import backward, forward
 from likely.kernels.mixture import REACH, supported
 from likely.kernels.native import Packed
-from likely.kernels.rows import distinct_rows, group_by
+from likely.kernels.rows import distinct_rows
 from likely.typing import FloatArray
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
@@ -25,7 +25,6 @@ BLOCK = 128  # network evaluations whose activations are held in memory together
 UNIT = 20.0  # the longest time, as an input of the networks
 SHORTEST = 1e-3  # time, as an input, below which its logarithm stands still
 DEADLINES = 1e-3  # shortest decision time, over the longest, that omission networks tell apart
-GRID = 512  # decision times at which the density is tabulated to draw trials
 IMPOSSIBLE, CERTAIN, DENSITY, MARGINAL, CHOICE, SURVIVAL = range(6)  # what a trial contributes
 
 
@@ -72,7 +71,8 @@ def pack(layout: Layout) -> Packed:
 
 
 @_compiled
-def _unpack(whole, real):  # type: ignore[no-untyped-def]
+def unpack(whole, real):  # type: ignore[no-untyped-def]
+    """Return the layout that `pack` packed."""
     p = whole[2]
     lan, cpn, opn = 10 + whole[7], 10 + whole[7] + whole[8], 10 + whole[7] + whole[8] + whole[9]
     return Layout(
@@ -136,7 +136,8 @@ def _by_parameters(layout, x, keep_shift, cotangent, gradient):  # type: ignore[
 
 
 @_compiled
-def _shift(layout, row):  # type: ignore[no-untyped-def]
+def shift_of(layout, row):  # type: ignore[no-untyped-def]
+    """Return the non-decision time of a row; 0 where none is declared."""
     return row[layout.non_decision] if layout.non_decision >= 0 else 0.0
 
 
@@ -149,7 +150,7 @@ def _row(theta, i):  # type: ignore[no-untyped-def]
 def _contribution(layout, row, rt, choice):  # type: ignore[no-untyped-def]
     """Return what a trial contributes, and the index of its choice if it matters."""
     timed = not (rt == -np.inf or math.isnan(rt))
-    s = rt - _shift(layout, row)
+    s = rt - shift_of(layout, row)
     possible = 0.0 < s < np.inf
     if not supported(layout.support, row):
         return IMPOSSIBLE, 0
@@ -177,7 +178,7 @@ def _lan_inputs(layout, row, rt, c, x):  # type: ignore[no-untyped-def]
     k = _scaled(layout, row, layout.shifted == 0, x)
     unit = UNIT / layout.longest
     if layout.shifted:
-        time = min(rt - _shift(layout, row), layout.longest) * unit
+        time = min(rt - shift_of(layout, row), layout.longest) * unit
         x[k] = 0.25 * time - 1.0
         x[k + 1] = math.log(max(time, SHORTEST))
         k += 2
@@ -192,7 +193,7 @@ def _lan_inputs(layout, row, rt, c, x):  # type: ignore[no-untyped-def]
 def _lan_gradient(layout, row, rt, x, cotangent, gradient):  # type: ignore[no-untyped-def]
     """Write derivatives by the parameters, given those by the inputs."""
     k = _by_parameters(layout, x, layout.shifted == 0, cotangent, gradient)
-    s = rt - _shift(layout, row)
+    s = rt - shift_of(layout, row)
     if layout.shifted and s < layout.longest:
         unit = UNIT / layout.longest
         by_time = 0.25 * unit * cotangent[k]
@@ -284,7 +285,7 @@ def log_survivals(weights, layout, theta, which, times, values, gradients):  # t
         for i in range(n):
             row = _row(theta, which[begin + i])
             k = _scaled(layout, row, False, x[:, i])
-            s = (times[begin + i] - _shift(layout, row)) / layout.longest
+            s = (times[begin + i] - shift_of(layout, row)) / layout.longest
             x[k, i] = math.log(min(max(s, DEADLINES), 1.0)) / half + 1.0
         outputs = forward(own, layout.opn, layout.activations[2], x[:, :n], hidden, slopes, bits)
         for i in range(n):
@@ -295,7 +296,7 @@ def log_survivals(weights, layout, theta, which, times, values, gradients):  # t
         for i in range(n):
             row, gradient = _row(theta, which[begin + i]), gradients[begin + i]
             k = _by_parameters(layout, x[:, i], False, by_inputs[:, i], gradient)
-            s = times[begin + i] - _shift(layout, row)
+            s = times[begin + i] - shift_of(layout, row)
             if layout.non_decision >= 0 and DEADLINES < s / layout.longest < 1.0:
                 gradient[layout.non_decision] -= by_inputs[k, i] / (half * s)
 
@@ -306,7 +307,7 @@ def classic_log_likelihood(weights, whole, real, theta, trials, values, gradient
 
     theta is (1, p) or (n, p), trials (n, 2). Where the density is 0 the derivative is 0 too.
     """
-    layout = _unpack(whole, real)
+    layout = unpack(whole, real)
     n = len(values)
     roles, chosen = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     for i in range(n):
@@ -388,79 +389,3 @@ def _put_choices(weights, layout, theta, roles, chosen, values, gradients):  # t
         job = job_of[which[i] * choices + chosen[i]]
         values[i] = value[job]
         gradients[i] = gradient[job]
-
-
-@_compiled
-def _tabulate(weights, layout, row, cumulative, probabilities):  # type: ignore[no-untyped-def]
-    """Write the mass of each choice up to each time of the grid, (C, GRID), and P(choice), (C,)."""
-    choices = len(layout.choices)
-    one, nothing = np.empty((1, len(row))), np.empty((0, len(row)))
-    one[0] = row
-    times, chosen = np.empty(GRID - 1), np.empty(GRID - 1, dtype=np.int64)
-    which, values = np.zeros(GRID - 1, dtype=np.int64), np.empty(GRID - 1)
-    for k in range(1, GRID):
-        times[k - 1] = _shift(layout, row) + _grid(layout, k)
-    for c in range(choices):
-        chosen[:] = c
-        log_densities(weights, layout, one, which, times, chosen, values, nothing)
-        cumulative[c, 0] = earlier = 0.0
-        for k in range(1, GRID):
-            density = math.exp(values[k - 1])
-            width = _grid(layout, k) - _grid(layout, k - 1)
-            cumulative[c, k] = cumulative[c, k - 1] + 0.5 * width * (earlier + density)
-            earlier = density
-        probabilities[c] = cumulative[c, GRID - 1]
-    if len(layout.cpn) > 0:
-        by_row = np.empty((choices, len(row)))
-        each = np.arange(choices)
-        log_choices(weights, layout, one, np.zeros_like(each), each, probabilities, by_row)
-        for c in range(choices):
-            probabilities[c] = math.exp(probabilities[c])
-
-
-@_compiled
-def _grid(layout, k):  # type: ignore[no-untyped-def]
-    """Return decision time k of the grid, which is finest near 0."""
-    share = k / (GRID - 1)
-    return layout.longest * share * share * share
-
-
-@_compiled
-def _draw(layout, cumulative, probabilities, shift, uniforms, trial):  # type: ignore[no-untyped-def]
-    """Turn two uniforms into a trial."""
-    level, c = uniforms[0] * probabilities.sum(), 0
-    while c < len(probabilities) - 1 and probabilities[c] <= level:
-        level -= probabilities[c]
-        c += 1
-    mass = uniforms[1] * cumulative[c, GRID - 1]
-    k = min(max(np.searchsorted(cumulative[c], mass, side="right"), 1), GRID - 1)
-    low, high = cumulative[c, k - 1], cumulative[c, k]
-    share = (mass - low) / (high - low) if high > low else 0.5
-    early, late = _grid(layout, k - 1), _grid(layout, k)
-    trial[0] = shift + early + share * (late - early)
-    trial[1] = layout.choices[c]
-
-
-@_compiled
-def classic_draws(weights, whole, real, theta, uniforms, normals, trials):  # type: ignore[no-untyped-def]
-    """Turn uniforms (n, 2) into trials (n, 2), by the inverse of the cumulative distribution.
-
-    Parameters outside their support give (nan, nan).
-    """
-    layout = _unpack(whole, real)
-    representatives, which = distinct_rows(theta, len(normals))
-    order, begins = group_by(which, len(representatives))
-    choices = len(layout.choices)
-    cumulative, probabilities = np.empty((choices, GRID)), np.empty(choices)
-    for r in range(len(representatives)):
-        row = theta[representatives[r]]
-        inside = supported(layout.support, row)
-        if inside:
-            _tabulate(weights, layout, row, cumulative, probabilities)
-        for k in range(begins[r], begins[r + 1]):
-            i = order[k]
-            if inside:
-                shift = _shift(layout, row)
-                _draw(layout, cumulative, probabilities, shift, uniforms[i], trials[i])
-            else:
-                trials[i, 0] = trials[i, 1] = np.nan

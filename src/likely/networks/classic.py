@@ -24,14 +24,13 @@ from likely.errors import FileFormatError, ParameterError
 from likely.kernels import native
 from likely.kernels.classic import (
     DEADLINES,
-    GRID,
     SHORTEST,
     UNIT,
     Layout,
-    classic_draws,
     classic_log_likelihood,
     pack,
 )
+from likely.kernels.classic_draws import GRID, classic_draws
 from likely.kernels.mixture import REACH
 from likely.kernels.native import Packed
 from likely.networks.density import Density
