@@ -329,6 +329,7 @@ def _run(task: _Task, data: TrainingSet, recipe: Recipe, seed: int) -> dict[str,
     return {
         "network": task.role,
         "form": task.network.specification(),
+        "weights": {k: list(shape) for k, shape in task.network.shapes(task.count).items()},
         "decision time": task.inputs.shifted,
         "loss": getattr(task.loss, "__name__", repr(task.loss)),
         "recipe": asdict(recipe),

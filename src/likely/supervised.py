@@ -62,11 +62,10 @@ class Recipe:
         require_positive("rate", self.rate, "units")
         if not math.isfinite(self.rate):
             raise ParameterError("rate is infinite; try 0.003.")
-        for name, low in (("warm_up", 0 <= self.warm_up), ("validation", 0 < self.validation)):
-            if not (low and getattr(self, name) < 1):
-                raise ParameterError(
-                    f"{name} is {getattr(self, name)!r}; it must be a share, below 1."
-                )
+        _require_share("warm_up", self.warm_up)
+        _require_share("validation", self.validation)
+        if self.validation == 0:
+            raise ParameterError(f"validation is {self.validation!r}; some sets must be held out.")
 
     def optimiser(self, steps: int) -> optax.GradientTransformation:
         """Return Adam for so many steps."""
@@ -75,6 +74,12 @@ class Recipe:
             self.rate / 25, self.rate, rises, max(steps, rises + 1)
         )
         return optax.adam(schedule)
+
+
+def _require_share(name: str, value: object) -> None:
+    number = isinstance(value, float | int | np.number) and not isinstance(value, bool)
+    if not (number and 0 <= value < 1):  # type: ignore[operator]
+        raise ParameterError(f"{name} is {value!r}; it must be a share, below 1.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +193,28 @@ def learn(
     Raises:
         ParameterError: if the loss is not finite, or the checkpoint is that of another run.
     """
+    # PyTensor's JAX backend turns double precision on for the whole process, which would change the
+    # weights that a seed gives.
+    with jax.enable_x64(False):
+        state = _learn(problem, training, validation, recipe, seed, checkpoint, bar)
+    best = {name: np.asarray(array, dtype=np.float64) for name, array in state.best.items()}
+    return Learnt(best, tuple(state.history))
+
+
+def _learn(
+    problem: Problem,
+    training: Rows,
+    validation: Rows,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Checkpoint | None,
+    bar: Progress,
+) -> _State:
+    """Return the state at the end of training."""
     steps = -(-len(training) // recipe.batch)
     optimiser = recipe.optimiser(steps * recipe.epochs)
-    arrays = problem.network.initial(problem.count, seed)
+    initial = problem.network.initial(problem.count, seed)
+    arrays = {name: jnp.asarray(array, jnp.float32) for name, array in initial.items()}
     state = _State(arrays, optimiser.init(arrays), arrays, [])
     saved = checkpoint.read() if checkpoint is not None else None
     state = state if saved is None else state.restored(saved)
@@ -209,8 +233,7 @@ def learn(
         state.history.append(done)
         if checkpoint is not None:
             checkpoint.write(state.tree())
-    best = {name: np.asarray(array, dtype=np.float64) for name, array in state.best.items()}
-    return Learnt(best, tuple(state.history))
+    return state
 
 
 def _step(

@@ -84,7 +84,8 @@ class Fresh(Road):
     seconds: float = 45.0
     stages = 1
     code = """
-ddm = lk.models["ddm"].with_box(v=(-3, 3), a=(0.3, 2.5), z=(0.1, 0.9))
+ddm = lk.models["ddm"].with_box(
+    v=(-3, 3), a=(0.3, 2.5), z=(0.1, 0.9))
 lik = lk.train(ddm, seconds=45)
 """
 
@@ -121,11 +122,13 @@ class Classic(Road):
     epochs: int = 10
     stages = 3
     code = """
-ddm = lk.models["ddm"].with_box(v=(-3, 3), a=(0.3, 2.5), z=(0.1, 0.9), t=(0, 2))
-lk.generate(ddm, "set.zarr", sets=10_000, labelling=lk.Labelling(points=1_000), seed=1)
+ddm = lk.models["ddm"].with_box(
+    v=(-3, 3), a=(0.3, 2.5), z=(0.1, 0.9), t=(0, 2))
+lk.generate(ddm, "set.zarr", sets=10_000, seed=1,
+            labelling=lk.Labelling(points=1_000))
 data = lk.TrainingSet("set.zarr")
-lan = lk.train_lan(data)                    # Huber loss on log densities
-cpn = lk.train_cpn(data)                    # cross-entropy on choice probabilities
+lan = lk.train_lan(data)    # Huber loss on log densities
+cpn = lk.train_cpn(data)    # cross-entropy on choices
 lik = lk.from_networks(lan, cpn)
 """
 
