@@ -102,7 +102,7 @@ def train_lan(
         FileFormatError: if the checkpoint or the training set cannot be read.
     """
     inputs = Inputs(data.declaration, data.max_time, shifted)
-    task = _Task("lan", inputs, as_network(network or Layers()), loss)
+    task = _Task("lan", inputs, as_network(Layers() if network is None else network), loss)
     return _train(task, data, recipe, seed, checkpoint, progress)
 
 
@@ -118,6 +118,9 @@ def train_cpn(
 ) -> TrainedNetwork:
     """Train a choice probability network: parameters to the logits of all choices but the first.
 
+    It learns the shares among trials that were decided, as if all would be in the end; where many
+    are undecided at the longest time of the training set, choose a longer one.
+
     Args are those of `train_lan`; the loss compares logits (n, C - 1) with probabilities (n, C).
 
     Raises:
@@ -129,7 +132,8 @@ def train_cpn(
             f"model '{data.declaration.name}' has only one choice, whose probability is 1."
         )
     inputs = Inputs(data.declaration, data.max_time)
-    chosen = as_network(network or Layers(outputs=choices - 1))
+    usual = Layers(outputs=choices - 1)
+    chosen = as_network(usual if network is None else network)
     return _train(_Task("cpn", inputs, chosen, loss), data, recipe, seed, checkpoint, progress)
 
 
@@ -152,7 +156,7 @@ def train_opn(
         ParameterError: as `train_lan`.
     """
     inputs = Inputs(data.declaration, data.max_time)
-    task = _Task("opn", inputs, as_network(network or Layers()), loss)
+    task = _Task("opn", inputs, as_network(Layers() if network is None else network), loss)
     return _train(task, data, recipe, seed, checkpoint, progress)
 
 
@@ -183,7 +187,9 @@ def from_networks(
         draws=lan.draws,
         seconds=sum(n.history[-1].seconds for n in networks.values()),
         version=version("likely"),
-        history=tuple((e.seconds, e.steps, e.validation) for e in lan.history),
+        history=tuple(
+            (e.seconds, e.steps, e.validation) for e in lan.history if e.steps <= lan.best.steps
+        ),
     )
     return Likelihood(density, density.flatten(arrays), training)
 

@@ -35,7 +35,8 @@ class Training:
         draws: simulated trials used.
         seconds: how long it took.
         version: version of `likely`.
-        history: rows of (seconds, steps, loss): the mean negative log density of fresh trials.
+        history: rows of (seconds, steps, loss), the last that of the weights kept. The loss is the
+            mean negative log density of fresh trials, or that of a LAN's labels held out.
     """
 
     labels: str
@@ -51,10 +52,10 @@ class Training:
 class Likelihood:
     """A density of (response time, choice) given parameters, with its trained weights.
 
-    It is a valid likelihood by construction: mass 1 over all choices and times, density 0 before
-    the non-decision time, finite gradients. Outside the box it was trained on the network
-    extrapolates, up to half a box's width, and is constant from there on; parameters outside their
-    support have density 0.
+    Its density is 0 before the non-decision time and its gradients are finite. A mixture has mass 1
+    over all choices and times by construction; nothing makes a LAN integrate to one. Outside the
+    box it was trained on the network extrapolates, up to half a box's width, and is constant from
+    there on; parameters outside their support have density 0.
 
     Args:
         density: the form of the density.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -133,11 +134,6 @@ class Learnt:
     arrays: dict[str, np.ndarray]
     history: tuple[Epoch, ...] = field(repr=False)
 
-    @property
-    def best(self) -> Epoch:
-        """The epoch with the lowest validation loss."""
-        return min(self.history, key=lambda epoch: epoch.validation)
-
 
 @dataclass
 class _State:
@@ -216,10 +212,13 @@ def _learn(
     initial = problem.network.initial(problem.count, seed)
     arrays = {name: jnp.asarray(array, jnp.float32) for name, array in initial.items()}
     state = _State(arrays, optimiser.init(arrays), arrays, [])
-    saved = checkpoint.read() if checkpoint is not None else None
-    state = state if saved is None else state.restored(saved)
     step = jax.jit(partial(_step, problem, optimiser))
     judge = jax.jit(problem.mean_loss)
+    if checkpoint is not None:
+        beginning = _beginning(judge, arrays, training, recipe, seed)
+        checkpoint = replace(checkpoint, run={**checkpoint.run, **beginning})
+        saved = checkpoint.read()
+        state = state if saved is None else state.restored(saved)
     began = time.monotonic() - (state.history[-1].seconds if state.history else 0.0)
     while len(state.history) < recipe.epochs and not _stalled(state.history, recipe.patience):
         epoch = len(state.history)
@@ -234,6 +233,22 @@ def _learn(
         if checkpoint is not None:
             checkpoint.write(state.tree())
     return state
+
+
+def _beginning(judge: Any, arrays: Arrays, rows: Rows, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Return what tells a run from others of the same description: where it begins.
+
+    Labels depend on a simulator's code, the first weights of a module and a loss on theirs, the
+    order of rows on the memory there is.
+    """
+    with rows.batches(recipe.batch, seed=seed) as batches:
+        x, y = next(batches)
+    weights = b"".join(np.asarray(array).tobytes() for array in arrays.values())
+    return {
+        "first rows": hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest()[:16],
+        "first weights": hashlib.sha256(weights).hexdigest()[:16],
+        "first loss": f"{float(judge(arrays, x, y)):.5g}",
+    }
 
 
 def _step(

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
 
 import click
 
 from likely.commands.messages import say
 from likely.commands.model_options import model_named
 from likely.commands.models import aligned
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -82,7 +82,11 @@ def train(sources: tuple[str, ...], seed: int, output: Path | None, **options: A
 
 
 def _is_store(source: str) -> bool:
-    return source.rstrip("/").endswith(_STORE) or "://" in source or Path(source).is_dir()
+    from likely.zoo import models
+
+    if source.rstrip("/").endswith(_STORE) or "://" in source:
+        return True
+    return source not in models and Path(source).is_dir()
 
 
 def _usual(name: str) -> Path:

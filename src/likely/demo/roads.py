@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,8 +42,10 @@ class Road(abc.ABC):
 
     stages: int
     """How many stages it has."""
-    code: str
-    """The code a user would write, for the page."""
+
+    @abc.abstractmethod
+    def code(self, seed: int) -> str:
+        """Return the code that a user would write for it, for the page."""
 
     @abc.abstractmethod
     def likelihood(self, at: Workplace) -> Likelihood:
@@ -59,7 +61,10 @@ class Shipped(Road):
     """Load the likelihood that comes with the package."""
 
     stages = 1
-    code = 'lik = lk.load("ddm")'
+
+    def code(self, seed: int) -> str:
+        """Return the code that does it."""
+        return 'lik = lk.load("ddm")'
 
     def likelihood(self, at: Workplace) -> Likelihood:
         """Return the shipped likelihood."""
@@ -83,10 +88,12 @@ class Fresh(Road):
 
     seconds: float = 45.0
     stages = 1
-    code = """
-ddm = lk.models["ddm"].with_box(
-    v=(-3, 3), a=(0.3, 2.5), z=(0.1, 0.9))
-lik = lk.train(ddm, seconds=45)
+
+    def code(self, seed: int) -> str:
+        """Return the code that does it."""
+        return f"""
+{_model_code(BOX)}
+lik = lk.train(ddm, seconds={self.seconds:g}, seed={seed})
 """
 
     def likelihood(self, at: Workplace) -> Likelihood:
@@ -121,14 +128,17 @@ class Classic(Road):
     points: int = 1_000
     epochs: int = 10
     stages = 3
-    code = """
-ddm = lk.models["ddm"].with_box(
-    v=(-3, 3), a=(0.3, 2.5), z=(0.1, 0.9), t=(0, 2))
-lk.generate(ddm, "set.zarr", sets=10_000, seed=1,
-            labelling=lk.Labelling(points=1_000))
+
+    def code(self, seed: int) -> str:
+        """Return the code that does it."""
+        return f"""
+{_model_code({**BOX, "t": SHIFT})}
+labelling = lk.Labelling(draws={self.draws:_}, points={self.points:_})
+lk.generate(ddm, "set.zarr", sets={self.sets:_}, labelling=labelling,
+            seed={seed})
 data = lk.TrainingSet("set.zarr")
-lan = lk.train_lan(data)    # Huber loss on log densities
-cpn = lk.train_cpn(data)    # cross-entropy on choices
+lan = lk.train_lan(data, recipe=lk.Recipe(epochs={self.epochs}), seed={seed})
+cpn = lk.train_cpn(data, seed={seed})
 lik = lk.from_networks(lan, cpn)
 """
 
@@ -171,6 +181,12 @@ lik = lk.from_networks(lan, cpn)
             f"under a cross-entropy, in {t.seconds:.0f} seconds. Nothing makes such a density "
             "integrate to one."
         )
+
+
+def _model_code(box: Mapping[str, tuple[float, float]]) -> str:
+    """Return code for the ddm with this box."""
+    limits = ", ".join(f"{name}=({low:g}, {high:g})" for name, (low, high) in box.items())
+    return f'ddm = lk.models["ddm"].with_box(\n    {limits})'
 
 
 def _mixture_story(likelihood: Likelihood) -> str:

@@ -93,7 +93,7 @@ def run(
     with clock.stage("drawing figures"):
         from likely.demo.story import Results, tell
 
-        results = Results(trials, likelihood, road, model, idata, summary, seed, seeds[3])
+        results = Results(trials, likelihood, road, model, idata, summary, seed, seeds)
         pictures, page = tell(results)
     with clock.stage(f"writing {output}"):
         files = _write(Path(output), pictures, page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -32,7 +32,7 @@ PACKAGES = ("likely", "pymc", "jax", "numpy")
 
 @dataclass(frozen=True)
 class Results:
-    """Everything the page tells of; `seed` is the user's, `figure_seed` that of the figures."""
+    """Everything the page tells of; `seed` is the user's, `seeds` those of the stages."""
 
     trials: pd.DataFrame
     likelihood: Likelihood
@@ -41,22 +41,20 @@ class Results:
     idata: xr.DataTree
     summary: pd.DataFrame
     seed: int
-    figure_seed: int
+    seeds: Sequence[int]
 
 
 def tell(r: Results) -> tuple[dict[str, bytes], str]:
     """Return the figures, name -> PNG, and the page."""
     pictures = {
-        "simulated": figures.draw_simulated(r.figure_seed),
+        "simulated": figures.draw_simulated(r.seeds[3]),
         "likelihood": figures.draw_likelihood(r.likelihood),
         "choice_probability": figures.draw_choice_probability(r.likelihood),
-        "network_over_simulation": figures.draw_network_over_simulation(
-            r.likelihood, r.figure_seed
-        ),
+        "network_over_simulation": figures.draw_network_over_simulation(r.likelihood, r.seeds[3]),
         "model_graph": figures.draw_graph(r.model),
         "posterior": figures.draw_posterior(r.idata),
         "experiment": figures.draw_experiment(r.likelihood, r.trials, r.summary["mean"]),
-        "overview": figures.draw_overview(r.likelihood, r.idata, r.figure_seed),
+        "overview": figures.draw_overview(r.likelihood, r.idata, r.seeds[3]),
     }
     return pictures, render(_page(r, pictures))
 
@@ -124,11 +122,11 @@ def _learning(r: Results, pictures: Mapping[str, bytes]) -> Section:
         "The likelihood, learnt from simulations",
         [
             Paragraph(r.road.story(r.likelihood)),
-            Code(r.road.code),
+            Code(r.road.code(r.seeds[1])),
             Paragraph(
                 "The diffusion model is one of the few whose likelihood is known exactly, so the "
                 "network can be judged: at the true parameters its log density is off by "
-                f"{mean_error(r.likelihood, r.figure_seed):.4f} per trial on average."
+                f"{mean_error(r.likelihood, r.seeds[3]):.4f} per trial on average."
             ),
             Picture(
                 pictures["network_over_simulation"],

@@ -35,10 +35,18 @@ from likely.kernels.mixture import REACH
 from likely.kernels.native import Packed
 from likely.networks.density import Density
 from likely.networks.inverse_gaussian import supported
-from likely.networks.network import ACTIVATIONS, Layers, Network, as_network
+from likely.networks.network import (
+    ACTIVATIONS,
+    Layers,
+    LinenNetwork,
+    Network,
+    NnxNetwork,
+    as_network,
+)
 from likely.trials import NO_RESPONSE, TIME_UNOBSERVED
 from likely.typing import FloatArray
 
+_FOREIGN = (LinenNetwork, NnxNetwork)
 AT_ONCE = 64  # trials whose times are tabulated together when drawing in JAX
 
 
@@ -143,6 +151,19 @@ def log_choices(logits: jax.Array) -> jax.Array:
     return jax.nn.log_softmax(jnp.concatenate([first, logits], axis=-1), axis=-1)
 
 
+def _module(name: str, described: str, modules: Mapping[str, Any]) -> Network:
+    """Return the network that a user's module stands for."""
+    if name not in modules:
+        raise FileFormatError(
+            f"its network '{name}' is a Flax module, whose code a file cannot hold; give it to "
+            f'load: modules={{"{name}": {described.split("(")[0]}(...)}}.'
+        )
+    try:
+        return as_network(modules[name])
+    except ParameterError as error:
+        raise FileFormatError(f"modules: {error}") from error
+
+
 @dataclass(frozen=True)
 class ClassicDensity(Density):
     """Form of a density made of a LAN and, for trials without a time, a CPN and an OPN.
@@ -204,15 +225,13 @@ class ClassicDensity(Density):
         seconds, shifted = float(specification["max_time"]), specification["shifted"]
         networks: dict[str, Network] = {}
         for name, described in specification["networks"].items():
-            if "module" not in described:
-                networks[name] = Layers.from_specification(described)
-            elif name in modules:
-                networks[name] = as_network(modules[name])
+            if "module" in described:
+                networks[name] = _module(name, described["module"], modules)
             else:
-                raise FileFormatError(
-                    f"its network '{name}' is a Flax module, whose code a file cannot hold; give "
-                    f'it to load: modules={{"{name}": {described["module"].split("(")[0]}(...)}}.'
-                )
+                networks[name] = Layers.from_specification(described)
+        idle = [name for name in modules if not isinstance(networks.get(name), _FOREIGN)]
+        if idle:
+            raise FileFormatError(f"it has no module '{idle[0]}', for which one is given.")
         return cls(Inputs(declaration, seconds, bool(shifted)), **networks)
 
     @property

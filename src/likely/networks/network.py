@@ -79,6 +79,7 @@ class Layers(Network):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
+        object.__setattr__(self, "hidden", tuple(self.hidden))
         for width in (*self.hidden, self.outputs):
             if isinstance(width, bool) or not isinstance(width, int) or width < 1:
                 raise ParameterError(
@@ -131,9 +132,12 @@ class Layers(Network):
         return LinenNetwork(self.module).apply(arrays, x)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinenNetwork(Network):
-    """A module of flax.linen whose only variables are parameters."""
+    """A module of flax.linen whose only variables are parameters.
+
+    Two of them are equal only if they are the same object: modules with lists cannot be compared.
+    """
 
     module: nn.Module
 
@@ -154,7 +158,9 @@ class LinenNetwork(Network):
 
     def initial(self, inputs: int, seed: int) -> dict[str, jax.Array]:
         """Return the module's own initial weights."""
-        variables = self._variables(jax.random.key(seed % 2**63), jnp.zeros((1, inputs)))
+        words = np.random.SeedSequence(seed).generate_state(2, np.uint32)
+        key = jax.random.wrap_key_data(jnp.asarray(words))
+        variables = self._variables(key, jnp.zeros((1, inputs)))
         return dict(sorted(flatten_dict(variables.get("params", {}), sep="/").items()))
 
     def apply(self, arrays: Arrays, x: jax.Array) -> jax.Array:
