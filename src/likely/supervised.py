@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from likely.checkpoint import Checkpoint
-from likely.checks import require_count, require_positive
+from likely.checks import require_count, require_positive, require_share
 from likely.dataset.rows import Rows
 from likely.errors import ParameterError
 from likely.losses import Loss
@@ -63,10 +63,8 @@ class Recipe:
         require_positive("rate", self.rate, "units")
         if not math.isfinite(self.rate):
             raise ParameterError("rate is infinite; try 0.003.")
-        _require_share("warm_up", self.warm_up)
-        _require_share("validation", self.validation)
-        if self.validation == 0:
-            raise ParameterError(f"validation is {self.validation!r}; some sets must be held out.")
+        require_share("warm_up", self.warm_up, one=False)
+        require_share("validation", self.validation, zero=False, one=False)
 
     def optimiser(self, steps: int) -> optax.GradientTransformation:
         """Return Adam for so many steps."""
@@ -75,12 +73,6 @@ class Recipe:
             self.rate / 25, self.rate, rises, max(steps, rises + 1)
         )
         return optax.adam(schedule)
-
-
-def _require_share(name: str, value: object) -> None:
-    number = isinstance(value, float | int | np.number) and not isinstance(value, bool)
-    if not (number and 0 <= value < 1):  # type: ignore[operator]
-        raise ParameterError(f"{name} is {value!r}; it must be a share, below 1.")
 
 
 @dataclass(frozen=True, eq=False)

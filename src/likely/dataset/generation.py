@@ -50,7 +50,8 @@ class Generated:
     Args:
         address: of the training set.
         sets: parameter sets made in this run.
-        seconds: that they took, without compiling the model.
+        seconds: that making them took, positive. The model is tried out or compared before, which
+            compiles it in this process; compiling it in other processes is part of this time.
     """
 
     address: str | Path
@@ -96,7 +97,8 @@ def generate(
     Raises:
         ParameterError: for numbers that make no sense.
         ModelError: if the simulator fails, or is not the one the finished part was made with.
-        FileFormatError: if something else is at the address, or another training set.
+        FileFormatError: if something else is at the address, or another training set, or if the
+            first finished part of this one is damaged.
         WorkersError: if workers died, or cannot write to the address.
     """
     model = with_finite_box(resolve(model))
@@ -123,7 +125,7 @@ def run_generation(
         require_count("workers", workers)
     missing = _claim(place, configuration, model)
     job = _Job(model, place, configuration, missing)
-    began = time.monotonic()
+    began = time.perf_counter()
     with (
         Progress(f"generating {model.name}", job.sets, show=progress) as bar,
         _saying_how_to_go_on(place, configuration),
@@ -135,7 +137,7 @@ def run_generation(
             _require_all(place, configuration)
     remove_leftovers(place, configuration)
     address = Path(place.root) if place.is_local else place.address
-    return Generated(address, job.sets, time.monotonic() - began)
+    return Generated(address, job.sets, max(time.perf_counter() - began, 1e-6))
 
 
 def with_finite_box(model: Model) -> Model:
@@ -212,7 +214,12 @@ def _require_same_model(
     """Raise ModelError if the model does not give again what is stored of a parameter set.
 
     Code is no part of the configuration, and a training set made by two models would look sound.
-    Another processor may round differently, so that bits need not agree.
+    Another processor may round differently, so that bits need not agree. Changes that this set
+    does not show are not found.
+
+    Raises:
+        ModelError: if the median label, of those above the floor, is off by more than `SAME`.
+        FileFormatError: if the stored labels are damaged.
     """
     again = labelled_sets(
         model, configuration.labelling, seed=configuration.seed, first=index, sets=1

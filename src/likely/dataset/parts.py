@@ -11,11 +11,8 @@ import numpy as np
 import zarr
 
 from likely.dataset.place import place_at
-from likely.dataset.store import open_store
+from likely.dataset.store import open_store, read_values
 from likely.errors import FileFormatError
-
-# What zarr and its stores raise for chunks that are gone or damaged.
-_DAMAGED = (OSError, RuntimeError, ValueError, LookupError)
 
 
 class Store:
@@ -56,21 +53,7 @@ class Store:
         Raises:
             FileFormatError: if they are damaged, missing, or not finite.
         """
-        try:
-            array = self._group[name]
-            assert isinstance(array, zarr.Array)
-            values = np.asarray(array[sets])
-        except _DAMAGED as error:
-            raise FileFormatError(
-                f"{self.address}: '{name}' of the sets {sets.start} to {sets.stop - 1} cannot be "
-                f"read ({error}); generate the training set again."
-            ) from error
-        if not np.isfinite(values).all():
-            raise FileFormatError(
-                f"{self.address}: '{name}' of the sets {sets.start} to {sets.stop - 1} is missing "
-                "or not finite; generate the training set again."
-            )
-        return values
+        return read_values(self._group, self.configuration, self.address, name, sets)
 
 
 def _floor(group: zarr.Group, address: str) -> float:

@@ -1,4 +1,4 @@
-"""Folders on this machine, or anywhere that fsspec reaches, whose files are written whole."""
+"""Folders on this machine, or anywhere that fsspec reaches."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class Place:
         return content
 
     def write(self, key: str, content: bytes) -> None:
-        """Write a file: whole, or not at all, as object stores do of themselves.
+        """Write a file: on this machine and on object stores whole, or not at all.
+
+        Other file systems (sftp, hdfs) may show part of a file while it is written, and keep that
+        part if the writer is killed.
 
         Raises:
             OSError: names the folder, not a file that nobody asked for.

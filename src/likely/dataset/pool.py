@@ -6,16 +6,16 @@ set's other rows, as 32-bit words. Its parameters are looked up when it leaves.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
+
+from likely.kernels.caching import cached
 
 type Examples = tuple[np.ndarray, np.ndarray]
 """Inputs (n, k) float32 and targets (n, ...) float32."""
-
-_compiled = numba.njit(cache=True, nogil=True)
 
 
 class Form(NamedTuple):
@@ -65,7 +65,7 @@ def shuffled(
 
 def _leaving(pool: np.ndarray, n: int, form: Form, rng: np.random.Generator) -> Examples:
     """Move n random records to the end of the pool, which gives them up, and return their rows."""
-    _draw(pool, rng.random(n))
+    _entry(_draw)(pool, rng.random(n))
     return rows_of(pool[len(pool) - n :], form)
 
 
@@ -74,11 +74,10 @@ def rows_of(records: np.ndarray, form: Form) -> Examples:
     n, width = records.shape
     inputs = np.empty((n, form.theta.shape[1] + form.inputs), np.float32)
     targets = np.empty((n, width - 1 - form.inputs), np.float32)
-    _look_up(records, records.view(np.float32), form.theta, inputs, targets)
+    _entry(_look_up)(records, records.view(np.float32), form.theta, inputs, targets)
     return inputs, targets.reshape(n, *form.target)
 
 
-@_compiled
 def _draw(records, uniforms):  # type: ignore[no-untyped-def]
     """Swap random records with the last ones (Fisher-Yates), one for each uniform number."""
     n, width = records.shape
@@ -91,7 +90,6 @@ def _draw(records, uniforms):  # type: ignore[no-untyped-def]
             records[n, k] = word
 
 
-@_compiled
 def _look_up(records, values, theta, inputs, targets):  # type: ignore[no-untyped-def]
     """Fill inputs with parameters and a record's own inputs, and targets with the rest of it."""
     p = theta.shape[1]
@@ -104,3 +102,9 @@ def _look_up(records, values, theta, inputs, targets):  # type: ignore[no-untype
             inputs[i, p + k] = values[i, 1 + k]
         for k in range(targets.shape[1]):
             targets[i, k] = values[i, 1 + own + k]
+
+
+@functools.cache
+def _entry(function: Callable[..., Any]) -> Any:
+    """Compile a function when first asked for, or load it from disk."""
+    return cached(function, [function], nogil=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from likely.checks import require_count, require_seed
+from likely.checks import require_count, require_seed, require_share
 from likely.dataset.kinds import CHOICES, DENSITIES, SURVIVALS
 from likely.dataset.parts import Part, Store
 from likely.dataset.rows import MEMORY, Rows
@@ -109,7 +109,7 @@ class TrainingSet:
             ParameterError: if the share makes no sense, or there is only one parameter set.
         """
         require_seed(seed)
-        _require_fraction(validation)
+        require_share("validation", validation, zero=False, one=False)
         if self.sets < 2:
             raise ParameterError(
                 "there is only one parameter set, which cannot be split; generate more."
@@ -130,14 +130,6 @@ class TrainingSet:
     @property
     def _stores(self) -> tuple[Store, ...]:
         return tuple(part.store for part in self._parts)
-
-
-def _require_fraction(validation: object) -> None:
-    number = isinstance(validation, float | int | np.number) and not isinstance(validation, bool)
-    if not number or not 0 < validation < 1:  # type: ignore[operator]
-        raise ParameterError(
-            f"validation is {validation!r}; it must be a share between 0 and 1, such as 0.1."
-        )
 
 
 def _require_like(one: Store, other: Store) -> None:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ SHARDS = 32  # a small training set is cut into so many, so that cores share the
 _METADATA = "zarr.json"
 LEVEL = 1  # of compression: halves the size; more would hardly gain
 _CHUNK_NAMES = {"name": "default", "separator": "."}  # one folder an array
+# What zarr and its stores raise for chunks that are gone or damaged.
+_DAMAGED = (OSError, RuntimeError, ValueError, LookupError)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,12 @@ class Configuration:
         """Return the numbers of the parameter sets in a shard."""
         first = shard * self.sets_a_shard
         return range(first, min(first + self.sets_a_shard, self.sets))
+
+    def by_shard(self, sets: slice) -> list[slice]:
+        """Cut consecutive parameter sets where shards end."""
+        first, last = (k // self.sets_a_shard for k in (sets.start, sets.stop - 1))
+        ends = [k * self.sets_a_shard for k in range(first + 1, last + 1)]
+        return [slice(*pair) for pair in pairwise((sets.start, *ends, sets.stop))]
 
     @property
     def rows(self) -> int:
@@ -192,10 +201,47 @@ def open_store(address: str | Path) -> tuple[zarr.Group, Configuration]:
 
 
 def read_set(place: Place, configuration: Configuration, index: int, name: str) -> np.ndarray:
-    """Return one array's values for one parameter set, whose shard is complete."""
-    array = _group(place, configuration)[name]
+    """Return one array's values for one parameter set, whose shard is complete.
+
+    Raises:
+        FileFormatError: as `read_values`, or if the metadata is damaged.
+    """
+    group, sets = _group(place, configuration), slice(index, index + 1)
+    return read_values(group, configuration, place.address, name, sets)[0]
+
+
+def read_values(
+    group: zarr.Group, configuration: Configuration, address: str, name: str, sets: slice
+) -> np.ndarray:
+    """Return an array's values for consecutive parameter sets, (n, ...), all of them finite.
+
+    Raises:
+        FileFormatError: if they are damaged, missing, or not finite; it says how to mend that.
+    """
+    try:
+        return _finite(group, name, sets)
+    except _DAMAGED as error:
+        parts = configuration.by_shard(sets)
+        if len(parts) > 1:  # one by one, to find the shard to blame
+            return np.concatenate(
+                [read_values(group, configuration, address, name, part) for part in parts]
+            )
+        last = _last_chunk(sets.start // configuration.sets_a_shard)
+        raise FileFormatError(
+            f"{address}: '{name}' of the sets {sets.start} to {sets.stop - 1} cannot be read "
+            f"({error}); if the training set is damaged, delete {address}/{LAST}/{last} and "
+            "generate it again with the same arguments, which makes that shard anew."
+        ) from error
+
+
+def _finite(group: zarr.Group, name: str, sets: slice) -> np.ndarray:
+    """Return an array's values for consecutive parameter sets; raise ValueError for NaN."""
+    array = group[name]
     assert isinstance(array, zarr.Array)
-    return np.asarray(array[index])
+    values = np.asarray(array[sets])
+    if not np.isfinite(values).all():
+        raise ValueError("values are missing or not finite")
+    return values
 
 
 def _group(place: Place, configuration: Configuration) -> zarr.Group:
@@ -259,7 +305,12 @@ def create_store(place: Place, configuration: Configuration) -> None:
 def finished_shards(place: Place, configuration: Configuration) -> set[int]:
     """Return the shards that are complete."""
     found = place.names(LAST)
-    return {shard for shard in range(configuration.shards) if f"c.{shard}.0" in found}
+    return {shard for shard in range(configuration.shards) if _last_chunk(shard) in found}
+
+
+def _last_chunk(shard: int) -> str:
+    """Return the name of the file of `LAST` that marks a shard as complete."""
+    return f"c.{shard}.0"
 
 
 def write_shard(

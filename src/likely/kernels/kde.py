@@ -254,7 +254,10 @@ def _entry(function: Callable[..., Any]) -> Any:
 
 
 def estimate(draws: Draws, choices: int) -> Estimate:
-    """Estimate the densities of so many choices; they integrate to the share of decided draws."""
+    """Estimate the densities of so many choices.
+
+    Up to `draws.until` they integrate to about the share of decided draws; they go on beyond it.
+    """
     times = draws.times[draws.which >= 0]
     rank = len(times) - int(LATE * len(times))
     late = float(np.partition(times, rank)[rank]) if rank <= len(times) - FEWEST else math.inf
