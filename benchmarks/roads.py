@@ -67,9 +67,9 @@ def roads(scale: Classic, seconds: float, folder: Path) -> list[Road]:
     cpn = lk.train_cpn(data, recipe=CPN, checkpoint=folder / "cpn.checkpoint")
     opn = lk.train_opn(data, recipe=OPN, checkpoint=folder / "opn.checkpoint")
     both = generating + cpn.history[-1].seconds + opn.history[-1].seconds
-    for name, shifted in (("LAN, CPN, OPN", False), ("the same, LAN of decision time", True)):
-        kept = folder / f"lan-{'shifted' if shifted else 'published'}.checkpoint"
-        lan = lk.train_lan(data, shifted=shifted, recipe=recipe, checkpoint=kept)
+    for name, decision_time in (("LAN, CPN, OPN", False), ("the same, LAN of decision time", True)):
+        kept = folder / f"lan-{'decision' if decision_time else 'published'}.checkpoint"
+        lan = lk.train_lan(data, decision_time=decision_time, recipe=recipe, checkpoint=kept)
         seconds = both + lan.history[-1].seconds
         made.append(Road(name, lk.from_networks(lan, cpn, opn), seconds))
     return made
@@ -97,7 +97,7 @@ def density_measures(likelihood: lk.Likelihood, row: np.ndarray) -> tuple[float,
 def mass_below(likelihood: lk.Likelihood, row: np.ndarray) -> float:
     """Return what the network itself puts into the second before the non-decision time."""
     form = likelihood.density
-    if not isinstance(form, ClassicDensity) or form.inputs.shifted:
+    if not isinstance(form, ClassicDensity) or form.inputs.decision_time:
         return 0.0
     declaration = replace(likelihood.declaration, non_decision=None)
     bare = ClassicDensity(Inputs(declaration, form.inputs.max_time), form.lan)

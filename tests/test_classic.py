@@ -21,10 +21,10 @@ BOX = (
 
 
 def density(
-    choices=(-1, 1), *, shifted=False, non_decision="t", activation=nn.tanh, wrap=lambda n: n
+    choices=(-1, 1), *, decision_time=False, non_decision="t", activation=nn.tanh, wrap=lambda n: n
 ):
     declaration = Declaration("any", BOX, choices, non_decision)
-    inputs = Inputs(declaration, 10.0, shifted)
+    inputs = Inputs(declaration, 10.0, decision_time)
     cpn = Layers((8, 8), len(choices) - 1, activation) if len(choices) > 1 else None
     lan, opn = Layers((16, 12), 1, activation), Layers((8, 8), 1, activation)
     return ClassicDensity(inputs, wrap(lan), cpn and wrap(cpn), wrap(opn))
@@ -61,7 +61,7 @@ def every_kind_of_trial(choices, n, seed=1):
 
 FORMS = {
     "response time": {},
-    "decision time": {"shifted": True},
+    "decision time": {"decision_time": True},
     "no shift": {"non_decision": None},
     "one choice": {"choices": (0,)},
     "race": {"choices": (0, 1, 2)},
@@ -86,7 +86,7 @@ def test_compiled_code_agrees_with_jax_for_every_kind_of_trial(form):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda f: f.__name__)
 def test_every_activation_has_the_values_and_slopes_of_flax(activation):
-    d = density(activation=activation, shifted=True)
+    d = density(activation=activation, decision_time=True)
     weights = 2.0 * weights_of(d)
     theta, trials = every_kind_of_trial((-1, 1), 400)
     values, gradients = d.evaluate(weights, theta, trials)
@@ -97,9 +97,9 @@ def test_every_activation_has_the_values_and_slopes_of_flax(activation):
     np.testing.assert_allclose(gradients, by_theta, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("shifted", [False, True])
-def test_gradients_are_those_of_finite_differences(shifted):
-    d = density(shifted=shifted)
+@pytest.mark.parametrize("decision_time", [False, True])
+def test_gradients_are_those_of_finite_differences(decision_time):
+    d = density(decision_time=decision_time)
     weights = weights_of(d)
     theta, trials = every_kind_of_trial((-1, 1), 500, seed=3)
     theta = np.clip(theta, [-5, 0.2, 0.1], [5, 4, 2.4])
@@ -154,7 +154,7 @@ def test_log_probabilities_are_finite_at_any_logit(logit):
     np.testing.assert_allclose(in_jax[0], expected[:2], rtol=1e-6)
 
 
-@pytest.mark.parametrize("form", [{}, {"shifted": True}, {"choices": (0, 1, 2)}])
+@pytest.mark.parametrize("form", [{}, {"decision_time": True}, {"choices": (0, 1, 2)}])
 def test_draws_follow_the_density(form):
     d = density(**form)
     weights, row = weights_of(d), np.array([[0.5, 1.0, 0.4]])
@@ -219,4 +219,4 @@ def test_inputs_need_a_finite_box_and_a_shift_to_subtract():
     with pytest.raises(ParameterError, match="'t' has an infinite box"):
         Inputs(endless, 10.0)
     with pytest.raises(ParameterError, match="no non-decision time"):
-        Inputs(Declaration("any", BOX, (0, 1)), 10.0, shifted=True)
+        Inputs(Declaration("any", BOX, (0, 1)), 10.0, decision_time=True)

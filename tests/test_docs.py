@@ -137,7 +137,7 @@ def test_the_tutorial_says_what_is_so(tmp_path: Path) -> None:
         name: float(error)
         for name, error in re.findall(r"^(\w+): mean absolute error ([\d.]+)", text, re.M)
     }
-    assert errors["mixture"] < errors["shifted"] < errors["published"] < 0.04
+    assert errors["mixture"] < errors["decision_time"] < errors["published"] < 0.04
     for name, truth in (("hit", 9.0), ("miss", 4.5), ("t", 0.3)):
         mean, sd = map(float, re.search(rf"^{name} +([\d.]+) +([\d.]+)", text, re.M).groups())
         assert abs(mean - truth) < 3 * sd

@@ -150,7 +150,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     [
         ({"seed": 2}, "seed"),
         ({"recipe": Recipe(epochs=4, batch=64, rate=1e-2)}, "recipe"),
-        ({"shifted": True}, "decision time"),
+        ({"decision_time": True}, "decision time"),
         ({"loss": squared_error}, "loss"),
         ({"network": Layers((9,))}, "form"),
     ],

@@ -111,7 +111,7 @@ def test_the_command_trains_all_networks_and_shows_the_loss_of_the_weights_kept(
     losses = dict((steps, loss) for _, steps, loss in likelihood.training.history)
     assert float(shown["loss"]) == pytest.approx(losses[int(shown["steps"])], abs=1e-4)
     assert float(shown["loss"]) == pytest.approx(min(losses.values()), abs=1e-4)
-    assert likelihood.density.inputs.shifted  # type: ignore[attr-defined]
+    assert likelihood.density.inputs.decision_time  # type: ignore[attr-defined]
     assert sorted(p.name for p in Path("kept").iterdir()) == [
         f"{role}.checkpoint" for role in ("cpn", "lan", "opn")
     ]

@@ -74,7 +74,7 @@ def train_lan(
     data: TrainingSet,
     *,
     network: Given | None = None,
-    shifted: bool = False,
+    decision_time: bool = False,
     loss: Loss = huber,
     recipe: Recipe = LAN,
     seed: int = 0,
@@ -87,8 +87,8 @@ def train_lan(
         data: what to learn from.
         network: one output; `Layers()`, 100-100-100-1 with tanh, by default. A Flax module is
             given the inputs that `likely.networks.classic.Inputs` describes, scaled.
-        shifted: whether it sees decision times rt - t, and their logarithm, in place of rt and t.
-            That is easier to learn, and possible where the model declares a non-decision time.
+        decision_time: whether it sees decision times rt - t, and their logarithm, in place of rt
+            and t; possible where the model declares a non-decision time.
         loss: `likely.losses.huber`, `squared_error`, or a function of (n, 1) outputs and labels.
         recipe: how long and how fast.
         seed: any integer from 0 to 2^64 - 1; of the split, the first weights and the order of rows.
@@ -101,7 +101,7 @@ def train_lan(
             or training that diverges.
         FileFormatError: if the checkpoint or the training set cannot be read.
     """
-    inputs = Inputs(data.declaration, data.max_time, shifted)
+    inputs = Inputs(data.declaration, data.max_time, decision_time)
     task = _Task("lan", inputs, as_network(Layers() if network is None else network), loss)
     return _train(task, data, recipe, seed, checkpoint, progress)
 
@@ -176,7 +176,7 @@ def from_networks(
     for role, trained in networks.items():
         if trained.role != role:
             raise ParameterError(f"as {role.upper()} a network trained as {trained.role.upper()}.")
-        if replace(trained.inputs, shifted=lan.inputs.shifted) != lan.inputs:
+        if replace(trained.inputs, decision_time=lan.inputs.decision_time) != lan.inputs:
             raise ParameterError(f"the LAN and the {role.upper()} are not of the same model.")
     density = ClassicDensity(lan.inputs, **{k: n.network for k, n in networks.items()})
     arrays = {f"{k}/{name}": a for k, n in networks.items() for name, a in n.arrays.items()}
@@ -199,7 +199,7 @@ def train_classic(
     *,
     hidden: tuple[int, ...] = (100, 100, 100),
     activation: Activation = nn.tanh,
-    shifted: bool = False,
+    decision_time: bool = False,
     lan: Recipe = LAN,
     cpn: Recipe = CPN,
     opn: Recipe = OPN,
@@ -213,7 +213,7 @@ def train_classic(
         data: what to learn from.
         hidden: widths of the hidden layers of each network.
         activation: what follows each hidden layer; see `likely.networks.network.Layers`.
-        shifted: whether the LAN sees decision times; see `train_lan`.
+        decision_time: whether the LAN sees decision times; see `train_lan`.
         lan: how long and how fast to train the LAN.
         cpn: the same of the CPN, which there is if the model has more than one choice.
         opn: the same of the OPN.
@@ -237,7 +237,7 @@ def train_classic(
         }  # fmt: skip
 
     return from_networks(
-        train_lan(data, shifted=shifted, **options("lan", 1, lan)),
+        train_lan(data, decision_time=decision_time, **options("lan", 1, lan)),
         train_cpn(data, **options("cpn", choices - 1, cpn)) if choices > 1 else None,
         train_opn(data, **options("opn", 1, opn)),
     )
@@ -336,7 +336,7 @@ def _run(task: _Task, data: TrainingSet, recipe: Recipe, seed: int) -> dict[str,
         "network": task.role,
         "form": task.network.specification(),
         "weights": {k: list(shape) for k, shape in task.network.shapes(task.count).items()},
-        "decision time": task.inputs.shifted,
+        "decision time": task.inputs.decision_time,
         "loss": getattr(task.loss, "__name__", repr(task.loss)),
         "recipe": asdict(recipe),
         "seed": seed,

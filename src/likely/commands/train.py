@@ -134,5 +134,5 @@ def _on_stores(
     recipe = replace(
         LAN, **{k: options.pop(k) for k in ("epochs", "batch", "rate") if k in options}
     )
-    shifted = options.pop("decision_time", False)
-    return train_classic(data, shifted=shifted, lan=recipe, seed=seed, **options)
+    decision_time = options.pop("decision_time", False)
+    return train_classic(data, decision_time=decision_time, lan=recipe, seed=seed, **options)

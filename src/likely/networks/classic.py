@@ -60,8 +60,8 @@ class Inputs:
     Args:
         declaration: the model's names, box and choices; every box finite.
         max_time: decision time in seconds at which the training data end.
-        shifted: whether the LAN sees the decision time rt - t, and its logarithm, in place of the
-            response time rt and the non-decision time t.
+        decision_time: whether the LAN sees the decision time rt - t, and its logarithm, in place of
+            the response time rt and the non-decision time t.
 
     Raises:
         ParameterError: for an infinite box, or a shift where no non-decision time is declared.
@@ -69,7 +69,7 @@ class Inputs:
 
     declaration: Declaration
     max_time: float
-    shifted: bool = False
+    decision_time: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what has no scale."""
@@ -78,7 +78,7 @@ class Inputs:
                 raise ParameterError(
                     f"parameter '{p.name}' has an infinite box; networks need a finite one."
                 )
-        if self.shifted and self.declaration.non_decision is None:
+        if self.decision_time and self.declaration.non_decision is None:
             raise ParameterError(
                 f"model '{self.declaration.name}' declares no non-decision time to subtract."
             )
@@ -100,8 +100,8 @@ class Inputs:
     def counts(self) -> tuple[int, int, int]:
         """How many inputs a LAN, a CPN and an OPN have."""
         shaping = len(self.declaration.shaping)
-        parameters = shaping if self.shifted else len(self.declaration.parameters)
-        times = 2 if self.shifted else 1
+        parameters = shaping if self.decision_time else len(self.declaration.parameters)
+        times = 2 if self.decision_time else 1
         return parameters + times + len(self.declaration.choices), shaping, shaping + 1
 
     def decision_times(self, theta: jax.Array, rt: jax.Array) -> jax.Array:
@@ -112,7 +112,7 @@ class Inputs:
     def lan(self, theta: jax.Array, rt: jax.Array, chosen: jax.Array) -> jax.Array:
         """Return inputs (..., m) for rows (..., p), times (...) and choices one-hot (..., C)."""
         unit = UNIT / self.max_time
-        if self.shifted:
+        if self.decision_time:
             time = jnp.minimum(self.decision_times(theta, rt), self.max_time) * unit
             times = [0.25 * time - 1.0, jnp.log(jnp.maximum(time, SHORTEST))]
             parameters = self.cpn(theta)
@@ -205,8 +205,10 @@ class ClassicDensity(Density):
         """Return the networks and what they see."""
         networks = {name: network.specification() for name, (network, _) in self.networks.items()}
         return {
-            "max_time": self.inputs.max_time, "shifted": self.inputs.shifted, "networks": networks
-        }  # fmt: skip
+            "max_time": self.inputs.max_time,
+            "decision_time": self.inputs.decision_time,
+            "networks": networks,
+        }
 
     @classmethod
     def from_specification(
@@ -222,7 +224,7 @@ class ClassicDensity(Density):
             specification: what `specification()` returned.
             modules: "lan", "cpn", "opn" -> the Flax modules that stand in place of our layers.
         """
-        seconds, shifted = float(specification["max_time"]), specification["shifted"]
+        seconds, decision_time = float(specification["max_time"]), specification["decision_time"]
         networks: dict[str, Network] = {}
         for name, described in specification["networks"].items():
             if "module" in described:
@@ -232,7 +234,7 @@ class ClassicDensity(Density):
         idle = [name for name in modules if not isinstance(networks.get(name), _FOREIGN)]
         if idle:
             raise FileFormatError(f"it has no module '{idle[0]}', for which one is given.")
-        return cls(Inputs(declaration, seconds, bool(shifted)), **networks)
+        return cls(Inputs(declaration, seconds, bool(decision_time)), **networks)
 
     @property
     def compilable(self) -> bool:
@@ -258,7 +260,7 @@ class ClassicDensity(Density):
         none = np.empty(0, dtype=np.int64)
         layout = Layout(
             non_decision=-1 if column is None else column,
-            shifted=int(self.inputs.shifted),
+            shifted=int(self.inputs.decision_time),
             activations=np.array([kinds.get(k, 0) for k in ("lan", "cpn", "opn")]),
             lan=sizes["lan"],
             cpn=sizes.get("cpn", none),
