@@ -23,7 +23,7 @@ import likely as lk
 from likely.dataset import generation
 from likely.dataset.portable import packed, unpacked
 from likely.dataset.store import create_store, open_store, usual_shard
-from likely.errors import FileFormatError, ModelError
+from likely.errors import FileFormatError, ModelError, UndecidedWarning
 from likely.labels import FLOOR, Labelling, labelled_sets
 
 
@@ -182,3 +182,16 @@ def test_an_infinite_box_of_the_non_decision_time_ends_after_two_seconds(tmp_pat
     data = lk.TrainingSet(store)
     assert data.declaration.box["t"] == (0.0, 2.0)
     assert 1.9 < data.theta()[:, 3].max() < 2.0
+
+
+def test_a_simulator_that_hardly_ever_decides_is_warned_of(tmp_path: Path) -> None:
+    slow = lk.Simulator(
+        "slow", parameters={"m": (500.0, 900.0)}, choices=(0,), simulate=_in_milliseconds
+    )
+    labelling = lk.Labelling(draws=50, points=10, deadlines=1)
+    with pytest.warns(UndecidedWarning, match="100% of the trials were undecided after 20 s"):
+        lk.generate(slow, tmp_path / "set.zarr", sets=3, labelling=labelling, seed=1)
+
+
+def _in_milliseconds(rng: np.random.Generator, m: float) -> tuple[float, int]:
+    return rng.gamma(9.0, m / 9.0), 0

@@ -295,7 +295,7 @@ def test_a_file_of_flax_modules_asks_for_them(
     again = lk.load(path, modules=modules)
     np.testing.assert_array_equal(again.logp(ROW, FRAME), likelihood.logp(ROW, FRAME))
     name = type(modules["lan"]).__name__
-    told = rf"'lan' is a Flax module.*give it to load: modules=\{{\"lan\": {name}\(...\)\}}"
+    told = rf"'lan' is a Flax module.*in Python to load: modules=\{{\"lan\": {name}\(...\)\}}"
     with pytest.raises(FileFormatError, match=told):
         lk.load(path)
     with pytest.raises(FileFormatError, match="weights have shapes"):

@@ -85,7 +85,7 @@ def test_modules_that_a_file_does_not_need_or_cannot_use_are_refused(
     lan = lk.train_lan(data, network=Bumps(), recipe=FEW, progress=False)
     path = lk.from_networks(lan).save(tmp_path / "mine.likely")
     for modules, told in (
-        ({}, r"give it to load: modules=\{\"lan\": Bumps"),
+        ({}, r"in Python to load: modules=\{\"lan\": Bumps"),
         ({"lan": Bumps(), "cpn": Bumps()}, "no module 'cpn'"),
         ({"lan": 3}, "modules: 3 is neither"),
     ):
@@ -130,9 +130,34 @@ def test_the_command_refuses_in_one_line(
         (["ddm", "--epochs", "3"], "--epochs does not go with a model"),
         (["ddm", "angle"], "one too many"),
         (["nothing.zarr"], "nothing.zarr"),
+        (["set.zarr", "--epochs", "0"], "epochs is 0"),
+        (["set.zarr", "--batch", "0"], "batch is 0"),
+        (["set.zarr", "--rate", "-1"], "rate is -1.0; it must be a positive number."),
+        (["ddm", "--steps", "0"], "steps is 0"),
         (["set.zarr", "--hidden", "8,b"], "not widths such as"),
         (["set.zarr", "--hidden", "0"], "a layer is 0 wide"),
         (["set.zarr", "-o", "mine.txt"], "ends in .likely"),
         (["set.zarr", "set.zarr"], "share parameter sets"),
     ):
         assert_refused(command("train", *words), told)
+
+
+def test_a_training_set_is_a_sequence_of_its_labelled_points(store: Path) -> None:
+    data = lk.TrainingSet(store)
+    assert len(data) == len(data.densities) == 20 * 40
+    for row, same in zip(data[7], data.densities[7], strict=True):
+        np.testing.assert_array_equal(row, same)
+    assert len(data.__getitems__([3, 5])) == 2
+    assert "800: v, a, t, rt, choice -> labels" in repr(data.densities)
+
+
+def test_what_is_no_training_set_or_recipe_is_refused_in_a_sentence(store: Path) -> None:
+    with pytest.raises(ParameterError, match="is no training set; open it"):
+        lk.train_lan(str(store))  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="give a likely.Recipe"):
+        lk.train_lan(lk.TrainingSet(store), recipe={"epochs": 1})  # type: ignore[arg-type]
+
+
+def test_help_shows_no_control_characters() -> None:
+    for name in ("train", "generate"):
+        assert "\\b" not in command(name, "--help").out

@@ -13,10 +13,11 @@ def require_count(name: str, value: object) -> None:
         raise ParameterError(f"{name} is {value!r}; it must be a whole number, at least 1.")
 
 
-def require_positive(name: str, value: object, unit: str) -> None:
+def require_positive(name: str, value: object, unit: str = "") -> None:
     """Raise ParameterError unless value is a positive number."""
     if not _is_real(value) or not value > 0:  # type: ignore[operator]
-        raise ParameterError(f"{name} is {value!r}; it must be a positive number of {unit}.")
+        of_unit = f" of {unit}" if unit else ""
+        raise ParameterError(f"{name} is {value!r}; it must be a positive number{of_unit}.")
 
 
 def require_share(name: str, value: object, *, zero: bool = True, one: bool = True) -> None:

@@ -38,6 +38,10 @@ class RoughTrainingWarning(LikelyWarning):
     """A likelihood was trained for too short a time to be trusted."""
 
 
+class UndecidedWarning(LikelyWarning):
+    """Many simulated trials had not ended when they were given up."""
+
+
 class OutsideBoxWarning(LikelyWarning):
     """Some parameters lie outside the region a likelihood was trained on."""
 

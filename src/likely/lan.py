@@ -101,7 +101,7 @@ def train_lan(
             or training that diverges.
         FileFormatError: if the checkpoint or the training set cannot be read.
     """
-    inputs = Inputs(data.declaration, data.max_time, decision_time)
+    inputs = Inputs(_checked(data).declaration, data.max_time, decision_time)
     task = _Task("lan", inputs, as_network(Layers() if network is None else network), loss)
     return _train(task, data, recipe, seed, checkpoint, progress)
 
@@ -126,7 +126,7 @@ def train_cpn(
     Raises:
         ParameterError: as `train_lan`, and if the model has only one choice.
     """
-    choices = len(data.declaration.choices)
+    choices = len(_checked(data).declaration.choices)
     if choices == 1:
         raise ParameterError(
             f"model '{data.declaration.name}' has only one choice, whose probability is 1."
@@ -155,7 +155,7 @@ def train_opn(
     Raises:
         ParameterError: as `train_lan`.
     """
-    inputs = Inputs(data.declaration, data.max_time)
+    inputs = Inputs(_checked(data).declaration, data.max_time)
     task = _Task("opn", inputs, as_network(Layers() if network is None else network), loss)
     return _train(task, data, recipe, seed, checkpoint, progress)
 
@@ -226,7 +226,7 @@ def train_classic(
         ParameterError: as `train_lan`.
         FileFormatError: if a checkpoint or the training set cannot be read.
     """
-    choices = len(data.declaration.choices)
+    choices = len(_checked(data).declaration.choices)
 
     def options(role: str, outputs: int, recipe: Recipe) -> dict[str, Any]:
         path = None if checkpoints is None else Path(checkpoints) / f"{role}{SUFFIX}"
@@ -241,6 +241,13 @@ def train_classic(
         train_cpn(data, **options("cpn", choices - 1, cpn)) if choices > 1 else None,
         train_opn(data, **options("opn", 1, opn)),
     )
+
+
+def _checked(data: object) -> TrainingSet:
+    """Return the training set; raise ParameterError if it is none."""
+    if not isinstance(data, TrainingSet):
+        raise ParameterError(f"{data!r} is no training set; open it: lk.TrainingSet({data!r}).")
+    return data
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,6 +314,8 @@ def _train(
     progress: bool,
 ) -> TrainedNetwork:
     require_seed(seed)
+    if not isinstance(recipe, Recipe):
+        raise ParameterError(f"recipe is {recipe!r}; give a likely.Recipe.")
     require_outputs(task.network, task.count, task.outputs)
     training, validation = data.split(validation=recipe.validation, seed=seed)
     kept = (

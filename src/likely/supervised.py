@@ -60,7 +60,7 @@ class Recipe:
         """Refuse values that cannot work."""
         for name in ("epochs", "batch", "patience"):
             require_count(name, getattr(self, name))
-        require_positive("rate", self.rate, "units")
+        require_positive("rate", self.rate)
         if not math.isfinite(self.rate):
             raise ParameterError("rate is infinite; try 0.003.")
         require_share("warm_up", self.warm_up, one=False)

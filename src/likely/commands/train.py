@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from likely.commands.messages import say
 from likely.commands.model_options import model_named
 from likely.commands.models import aligned
 from likely.shipped import SUFFIX
@@ -54,19 +55,18 @@ class _Widths(click.ParamType[tuple[int, ...]]):
     "-o", "--output", type=click.Path(path_type=Path), help="File; NAME.likely by default."
 )
 def train(sources: tuple[str, ...], seed: int, output: Path | None, **options: Any) -> None:
-    r"""Train a likelihood for MODEL, a name or FILE.py:NAME, from simulations alone.
+    """Train a likelihood for MODEL, a name or FILE.py:NAME, from simulations alone.
 
     Given training sets that `likely generate` made instead, train the classic networks on them: a
     likelihood approximation network, and networks for choice probabilities and omissions.
 
-    \b
-    Examples:
-      likely train my_models.py:mine --seconds 60 -o mine.likely
-      likely train set.zarr --epochs 10 -o lan.likely
+    Examples: likely train my_models.py:mine --seconds 60 -o mine.likely
+
+    likely train set.zarr --epochs 10 -o lan.likely
     """
     if output is not None:
         _require_name(output)
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    given = {k: value for k, value in options.items() if value is not None and value is not False}
     if any(_is_store(source) for source in sources):
         _refuse(given, _OF_MODELS, "a training set")
         likelihood = _on_stores(sources, seed, output, given)
@@ -135,4 +135,9 @@ def _on_stores(
         LAN, **{k: options.pop(k) for k in ("epochs", "batch", "rate") if k in options}
     )
     decision_time = options.pop("decision_time", False)
-    return train_classic(data, decision_time=decision_time, lan=recipe, seed=seed, **options)
+    try:
+        return train_classic(data, decision_time=decision_time, lan=recipe, seed=seed, **options)
+    except KeyboardInterrupt:
+        if "checkpoints" in options:
+            say(f"finished epochs are kept in {options['checkpoints']}; the same command goes on.")
+        raise

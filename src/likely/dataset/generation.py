@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,12 +24,19 @@ from likely.dataset.store import (
     Configuration,
     create_store,
     finished_shards,
+    open_store,
     read_configuration,
     read_set,
     remove_leftovers,
     usual_shard,
 )
-from likely.errors import FileFormatError, ModelError, ParameterError, WorkersError
+from likely.errors import (
+    FileFormatError,
+    ModelError,
+    ParameterError,
+    UndecidedWarning,
+    WorkersError,
+)
 from likely.labels import FLOOR, Labelling, labelled_sets
 from likely.model import Model
 from likely.progress import Progress
@@ -38,6 +46,7 @@ from likely.zoo import resolve
 AT_ONCE = 1024  # shards submitted to an executor and not finished, at most
 TRIAL = 100  # draws that show whether a model can be simulated at all
 SAME = 1e-3  # labels that differ by more, in the median, were made by another model
+MANY = 0.2  # share of undecided trials above which labels are no good
 LONGEST_SHIFT = 2.0  # seconds that a non-decision time is drawn from if its box is infinite
 _USUAL = Labelling()
 _PLAIN = ("declaration", "labelling", "parameters")  # left out where values are named
@@ -100,6 +109,9 @@ def generate(
         FileFormatError: if something else is at the address, or another training set, or if the
             first finished part of this one is damaged.
         WorkersError: if workers died, or cannot write to the address.
+
+    Warns:
+        UndecidedWarning: if more than a fifth of the trials were given up as undecided.
     """
     model = with_finite_box(resolve(model))
     return run_generation(
@@ -135,9 +147,25 @@ def run_generation(
         else:
             job.run_elsewhere(executor, workers or AT_ONCE, bar)
             _require_all(place, configuration)
+    seconds = max(time.perf_counter() - began, 1e-6)
     remove_leftovers(place, configuration)
     address = Path(place.root) if place.is_local else place.address
-    return Generated(address, job.sets, max(time.perf_counter() - began, 1e-6))
+    _warn_if_undecided(address, configuration)
+    return Generated(address, job.sets, seconds)
+
+
+def _warn_if_undecided(address: str | Path, configuration: Configuration) -> None:
+    """Warn if many trials were given up: labels then rest on few, and P(choice) on fewer."""
+    group, _ = open_store(address)
+    share = float(np.mean(np.asarray(group["undecided"])))
+    if share > MANY:
+        limit = configuration.labelling.max_time
+        warnings.warn(
+            f"{share:.0%} of the trials were undecided after {limit:g} s. Raise max_time, narrow "
+            "the box, or make the simulator return seconds if it does not.",
+            UndecidedWarning,
+            stacklevel=3,
+        )
 
 
 def with_finite_box(model: Model) -> Model:

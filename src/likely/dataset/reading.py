@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from likely.checks import require_count, require_seed, require_share
 from likely.dataset.kinds import CHOICES, DENSITIES, SURVIVALS
 from likely.dataset.parts import Part, Store
+from likely.dataset.pool import Examples
 from likely.dataset.rows import MEMORY, Rows
 from likely.dataset.store import Configuration
 from likely.declaration import Declaration
@@ -24,7 +26,8 @@ _SPLIT = 2  # tells the randomness of a split from other uses of its seed
 class TrainingSet:
     """Simulated and labelled parameter sets, from one or several stores of the same model.
 
-    The stores may differ in seed, size and number of points.
+    The stores may differ in seed, size and number of points. As a sequence it is `densities`, the
+    labelled points, which torch's DataLoader and Grain take as they are.
 
     Args:
         stores: paths or fsspec addresses of what `likely.generate` made.
@@ -49,6 +52,18 @@ class TrainingSet:
         """Say what there is to learn from."""
         addresses = ", ".join(store.address for store in self._stores)
         return f"TrainingSet({self.declaration.name}: {self.sets} parameter sets of {addresses})"
+
+    def __len__(self) -> int:
+        """Return the number of labelled points."""
+        return len(self.densities)
+
+    def __getitem__(self, index: int) -> Examples:
+        """Return one labelled point: (theta, rt, choice) and its log density."""
+        return self.densities[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Examples]:
+        """Return several labelled points."""
+        return self.densities.__getitems__(indices)
 
     @property
     def declaration(self) -> Declaration:

@@ -70,6 +70,10 @@ class Rows:
         """Names of the inputs: the parameters and what else there is."""
         return (*self._parts[0].store.configuration.declaration.names, *self._kind.columns)
 
+    def __repr__(self) -> str:
+        """Say how many rows there are, and of what."""
+        return f"Rows({len(self)}: {', '.join(self.columns)} -> {self._kind.target})"
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return int(self._shards.first_row[-1])

@@ -154,9 +154,12 @@ def log_choices(logits: jax.Array) -> jax.Array:
 def _module(name: str, described: str, modules: Mapping[str, Any]) -> Network:
     """Return the network that a user's module stands for."""
     if name not in modules:
+        unknown = [f"'{other}'" for other in modules if other not in ("lan", "cpn", "opn")]
+        if unknown:
+            raise FileFormatError(f"modules: {unknown[0]} is none of 'lan', 'cpn', 'opn'.")
         raise FileFormatError(
-            f"its network '{name}' is a Flax module, whose code a file cannot hold; give it to "
-            f'load: modules={{"{name}": {described.split("(")[0]}(...)}}.'
+            f"its network '{name}' is a Flax module, whose code a file cannot hold; give it in "
+            f'Python to load: modules={{"{name}": {described.split("(")[0]}(...)}}.'
         )
     try:
         return as_network(modules[name])
