@@ -220,7 +220,7 @@ FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
         (["simulate", "ddm", *THETA, "-n", "0"], "n is 0"),
         (["simulate", "ddm", *THETA, "--seed", "-1"], "seed is -1"),
         (["simulate", "ddm", *THETA, "-o", "trials.csv/a.csv"], "trials.csv"),
-        (["train"], "Missing argument 'MODEL'"),
+        (["train"], "Missing argument 'MODEL | STORE.zarr...'"),
         (["fit"], "Missing argument 'TRIALS'"),
         (["fit", "trials.csv", "-o", "out"], "Missing option '-m' / '--model'"),
         (["fit", "trials.csv", "--model"], "'--model' requires an argument"),
