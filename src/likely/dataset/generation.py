@@ -27,6 +27,7 @@ from likely.dataset.store import (
     open_store,
     read_configuration,
     read_set,
+    read_values,
     remove_leftovers,
     usual_shard,
 )
@@ -157,7 +158,8 @@ def run_generation(
 def _warn_if_undecided(address: str | Path, configuration: Configuration) -> None:
     """Warn if many trials were given up: labels then rest on few, and P(choice) on fewer."""
     group, _ = open_store(address)
-    share = float(np.mean(np.asarray(group["undecided"])))
+    every = slice(0, configuration.sets)
+    share = read_values(group, configuration, str(address), "undecided", every).mean()
     if share > MANY:
         limit = configuration.labelling.max_time
         warnings.warn(
