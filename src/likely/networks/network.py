@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -238,13 +237,3 @@ def require_outputs(network: Network, inputs: int, outputs: int) -> None:
     if got != (2, outputs):
         wanted = f"(n, {outputs}) for inputs (n, {inputs})"
         raise ParameterError(f"the network returns {got} for inputs (2, {inputs}), not {wanted}.")
-
-
-def number_of_weights(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Return how many numbers the named arrays hold."""
-    return sum(math.prod(shape) for shape in shapes.values())
-
-
-def numpy_arrays(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Return weights as numpy arrays in float64."""
-    return {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
