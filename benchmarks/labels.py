@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.labels import FLOOR, Labelling, labelled_set
 from likely.zoo import models
 

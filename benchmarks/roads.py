@@ -35,7 +35,7 @@ from scipy.special import logsumexp
 import likely as lk
 from likely.demo import experiment
 from likely.demo.roads import BOX, SHIFT, Classic
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.lan import CPN, LAN, OPN
 from likely.networks.classic import ClassicDensity, Inputs
 from likely.trials import TIME_UNOBSERVED, encode

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 import likely as lk
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.trials import read_trials, recode_choices
 
 LAPSE = 0.02

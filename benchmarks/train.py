@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 
 import likely as lk
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.simulation import available_cores
 
 CLASSIC = {"v": (-3.0, 3.0), "a": (0.3, 2.5), "z": (0.1, 0.9)}

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from likely.errors import LikelyError
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.kernels import kde
 from likely.labels import FLOOR, Labelling, labelled_set, labelled_sets
 from likely.model import Simulator

@@ -12,7 +12,7 @@ import safetensors.numpy
 
 import likely as lk
 from likely.errors import FileFormatError, ParameterError, TrialsError
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.shipped import SHIPPED
 
 NAMES = sorted(p.stem for p in SHIPPED.glob("*.likely"))

@@ -15,7 +15,7 @@ from scipy import stats
 
 from likely import simulation
 from likely.errors import ModelError, ParameterError
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.kernels.compiled import BLOCK
 from likely.model import Diffusion, Simulator
 from likely.simulation import simulate

@@ -11,7 +11,7 @@ import likely as lk
 from likely import training
 from likely.batches import Batches
 from likely.errors import ModelError, ParameterError, RoughTrainingWarning
-from likely.exact import wiener
+from likely.densities import wiener
 
 CLASSIC = {"v": (-3.0, 3.0), "a": (0.3, 2.5), "z": (0.1, 0.9)}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from likely.exact import wiener
+from likely.densities import wiener
 
 # Rows: decision time, choice, v, a, z; then log density, log cdf, log survival, log P(choice).
 # Computed once with 300 digits. With L = 2a, (v, w) = (v, z) for choice -1 and (-v, 1 - z) for +1:

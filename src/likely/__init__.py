@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from likely import plots
+    from likely import densities, plots
     from likely.dataset.generation import generate
     from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from likely.likelihood import Likelihood, load
     from likely.model import Diffusion, Model, Simulator
     from likely.networks.network import Layers
+    from likely.reference import exact
     from likely.regression import fit
     from likely.simulation import simulate
     from likely.supervised import Recipe
     from likely.training import train
     from likely.zoo import models
 
+_PACKAGES = {"densities", "plots"}
 _HOMES = {
     "Declaration": "likely.declaration",
     "Diffusion": "likely.model",
@@ -32,6 +34,7 @@ _HOMES = {
     "Recipe": "likely.supervised",
     "Simulator": "likely.model",
     "TrainingSet": "likely.dataset.reading",
+    "exact": "likely.reference",
     "fit": "likely.regression",
     "from_networks": "likely.lan",
     "generate": "likely.dataset.generation",
@@ -56,6 +59,8 @@ __all__ = [
     "Recipe",
     "Simulator",
     "TrainingSet",
+    "densities",
+    "exact",
     "fit",
     "from_networks",
     "generate",
@@ -73,8 +78,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import likely` is quick."""
-    if name == "plots":
-        return import_module("likely.plots")
+    if name in _PACKAGES:
+        return import_module(f"likely.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'likely' has no attribute '{name}'")
     value = getattr(import_module(_HOMES[name]), name)

@@ -17,7 +17,7 @@ from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError, TrialsError, unknown
 from likely.networks.density import Density
 from likely.shipped import SHIPPED, SUFFIX
-from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, encode
+from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, any_encoded
 from likely.typing import Box, FloatArray, Theta
 
 if TYPE_CHECKING:
@@ -126,24 +126,11 @@ class Likelihood:
             ParameterError: parameters unknown, missing, not finite, or not one row or n rows.
             TrialsError: malformed trials.
         """
-        encoded = self._encoded(trials)
+        encoded = any_encoded(trials, self.declaration.choices)
         rows = self.declaration.rows(theta)
         if len(rows) not in (1, len(encoded)):
             raise ParameterError(f"{len(rows)} parameter rows do not fit {len(encoded)} trials.")
         return self._evaluate(rows, encoded)
-
-    def _encoded(self, trials: pd.DataFrame | FloatArray) -> FloatArray:
-        if isinstance(trials, pd.DataFrame):
-            return encode(trials, self.declaration.choices)
-        try:
-            pairs = np.ascontiguousarray(trials, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise TrialsError("trials are neither a frame nor numbers (n, 2).") from error
-        if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise TrialsError(
-                f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice."
-            )
-        return pairs
 
     def require_answerable(self, encoded: FloatArray) -> None:
         """Raise TrialsError if the likelihood has nothing to judge some encoded trials by."""

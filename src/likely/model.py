@@ -1,6 +1,7 @@
 """Models: a declaration together with a way to simulate it.
 
-To add a kind of model, subclass `Model` with a frozen dataclass and define `first_passages`.
+To add a kind of model, subclass `Model` with a frozen dataclass and define `first_passages` and
+`twin`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from likely.declaration import Declaration, Parameter, pair_of_limits
+from likely.densities.constant import ConstantTwin
+from likely.densities.fokker_planck import fokker_planck_twin
+from likely.densities.twin import ExactTwin
 from likely.errors import ModelError, unknown
 from likely.kernels import compiled
 from likely.typing import Box, FirstPassages, FloatArray
 
 Limits = Mapping[str, Parameter | tuple[float, float]]
 
+_COMPILED = {"first_passages", "twin"}
 _CORNERS = 1024  # corners of the box, at most, where a Diffusion is tried
 _SUPPORT = {"z": (0.0, 1.0), "t": (0.0, math.inf)}  # names that Diffusion gives a meaning to
 
@@ -58,8 +63,8 @@ class Model(abc.ABC):
         return self.declaration.choices
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the compiled sampler, which stays on the machine that compiled it."""
-        return {name: value for name, value in vars(self).items() if name != "first_passages"}
+        """Leave out compiled code, which stays on the machine that compiled it."""
+        return {name: value for name, value in vars(self).items() if name not in _COMPILED}
 
     def with_box(self, **limits: tuple[float, float]) -> Self:
         """Return the same model with other limits for the named parameters.
@@ -77,6 +82,11 @@ class Model(abc.ABC):
     @abc.abstractmethod
     def first_passages(self) -> FirstPassages:
         """The model's compiled sampler of decision times and choices."""
+
+    @property
+    @abc.abstractmethod
+    def twin(self) -> ExactTwin | None:
+        """The model's exact density, if it has one."""
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -162,6 +172,15 @@ class Diffusion(Model):
         names = self.declaration.names
         return compiled.compile_diffusion(self.drift, self.boundary, self.start, names)
 
+    @functools.cached_property
+    def twin(self) -> ExactTwin:
+        """The exact density: Wiener series if nothing changes in time or space, else solved for."""
+        names = self.declaration.names
+        if {"x", "s"}.isdisjoint((*_arguments(self.drift), *_arguments(self.boundary))):
+            functions = (self.drift, self.boundary, self.start)
+            return ConstantTwin(*(compiled.of_row(f, names) for f in functions))
+        return fokker_planck_twin(self.drift, self.boundary, self.start, names)
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Simulator(Model):
@@ -177,6 +196,8 @@ class Simulator(Model):
         vectorized: whether `simulate` takes and returns arrays (n,), one value a trial.
         non_decision: name of a parameter that `simulate` does nothing with but add it to rt. It is
             then a pure shift, which makes the likelihood's support exact.
+        twin: the exact density, where one is known; likelihoods are then trained on it and judged
+            by it.
 
     Raises:
         ModelError: if arguments and parameters do not match. When first simulated: if numba cannot
@@ -188,6 +209,7 @@ class Simulator(Model):
     declaration: Declaration
     simulate: Callable[..., Any]
     vectorized: bool
+    known_twin: ExactTwin | None
 
     def __init__(
         self,
@@ -198,6 +220,7 @@ class Simulator(Model):
         simulate: Callable[..., Any],
         vectorized: bool = False,
         non_decision: str | None = None,
+        twin: ExactTwin | None = None,
     ) -> None:
         given = _parameters(parameters)
         declaration = Declaration(name, given, _choices(choices), non_decision)
@@ -207,7 +230,14 @@ class Simulator(Model):
         if not vectorized or arguments - {"rng"}:
             _require_known(simulate, set(declaration.names) | {"rng"}, name)
             _require_used(set(declaration.names) - arguments, name)
-        _set_fields(self, declaration=declaration, simulate=simulate, vectorized=vectorized)
+        _set_fields(
+            self, declaration=declaration, simulate=simulate, vectorized=vectorized, known_twin=twin
+        )
+
+    @property
+    def twin(self) -> ExactTwin | None:
+        """The exact density that the simulator was declared with, if it was."""
+        return self.known_twin
 
     @functools.cached_property
     def first_passages(self) -> FirstPassages:

@@ -61,6 +61,23 @@ def encode(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArr
     return _encode_array(trials, choices)
 
 
+def any_encoded(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArray:
+    """Encode a frame, checked as data are; or take any numbers (n, 2) of rt and choice unchecked.
+
+    Raises:
+        TrialsError: for a frame as `encode` does, or for an array of another shape.
+    """
+    if isinstance(trials, pd.DataFrame):
+        return encode(trials, choices)
+    try:
+        pairs = np.ascontiguousarray(trials, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TrialsError("trials are neither a frame nor numbers (n, 2).") from error
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise TrialsError(f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice.")
+    return pairs
+
+
 def recode_choices(
     trials: pd.DataFrame, choices: Sequence[int]
 ) -> tuple[pd.DataFrame, dict[float, int]]:

@@ -15,7 +15,7 @@ from likely.demo import figures
 from likely.demo.experiment import MODEL, START, TRUTH
 from likely.demo.roads import Road
 from likely.demo.tables import cells
-from likely.exact import wiener
+from likely.densities import wiener
 from likely.likelihood import Likelihood
 from likely.page import Code, Page, Paragraph, Picture, Section, Table, render
 from likely.simulation import simulate

@@ -46,6 +46,12 @@ def row_adapter(function: Callable[..., Any], leading: Sequence[str], names: Seq
     return numba.njit(adapter)
 
 
+def of_row(function: Callable[..., Any], names: Sequence[str]) -> Callable[[FloatArray], Any]:
+    """Return a function of one parameter row that calls a plain `function` of named parameters."""
+    columns = [list(names).index(name) for name in argument_names(function)]
+    return lambda row: plain(function)(*(row[i] for i in columns))
+
+
 def _adopted(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a copy that names this module as its own.
 
