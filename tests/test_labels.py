@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from likely.errors import LikelyError
 from likely.densities import wiener
+from likely.errors import LikelyError
 from likely.kernels import kde
 from likely.labels import FLOOR, Labelling, labelled_set, labelled_sets
 from likely.model import Simulator

@@ -11,8 +11,8 @@ import pytest
 import safetensors.numpy
 
 import likely as lk
-from likely.errors import FileFormatError, ParameterError, TrialsError
 from likely.densities import wiener
+from likely.errors import FileFormatError, ParameterError, TrialsError
 from likely.shipped import SHIPPED
 
 NAMES = sorted(p.stem for p in SHIPPED.glob("*.likely"))

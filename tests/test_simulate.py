@@ -14,8 +14,8 @@ import pytest
 from scipy import stats
 
 from likely import simulation
-from likely.errors import ModelError, ParameterError
 from likely.densities import wiener
+from likely.errors import ModelError, ParameterError
 from likely.kernels.compiled import BLOCK
 from likely.model import Diffusion, Simulator
 from likely.simulation import simulate

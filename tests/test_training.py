@@ -10,8 +10,8 @@ import pytest
 import likely as lk
 from likely import training
 from likely.batches import Batches
-from likely.errors import ModelError, ParameterError, RoughTrainingWarning
 from likely.densities import wiener
+from likely.errors import ModelError, ParameterError, RoughTrainingWarning
 
 CLASSIC = {"v": (-3.0, 3.0), "a": (0.3, 2.5), "z": (0.1, 0.9)}
 
