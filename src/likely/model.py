@@ -111,6 +111,8 @@ class Diffusion(Model):
             positive at s = 0, continuous.
         start: function of parameters: relative starting point in (-1, 1); by default 2 z - 1, or 0
             without a z.
+        twin: the exact density, where a formula is known; otherwise it is solved for numerically,
+            or a series if neither drift nor boundary changes.
 
     Raises:
         ModelError: if an argument matches no parameter, a parameter is not used, a function fails,
@@ -122,6 +124,7 @@ class Diffusion(Model):
     drift: Callable[..., Any]
     boundary: Callable[..., Any]
     start: Callable[..., Any]
+    known_twin: ExactTwin | None
 
     def __init__(
         self,
@@ -131,6 +134,7 @@ class Diffusion(Model):
         drift: Callable[..., Any],
         boundary: Callable[..., Any],
         start: Callable[..., Any] | None = None,
+        twin: ExactTwin | None = None,
     ) -> None:
         given = _parameters(parameters)
         used = {*_arguments(drift), *_arguments(boundary)}
@@ -143,7 +147,14 @@ class Diffusion(Model):
             _require_plain(function, name)
             _require_known(function, set(declaration.names) | extra, name)
         _require_used(set(declaration.names) - used - {non_decision}, name)
-        _set_fields(self, declaration=declaration, drift=drift, boundary=boundary, start=start)
+        _set_fields(
+            self,
+            declaration=declaration,
+            drift=drift,
+            boundary=boundary,
+            start=start,
+            known_twin=twin,
+        )
         self._try_functions()
 
     def _try_functions(self) -> None:
@@ -174,7 +185,9 @@ class Diffusion(Model):
 
     @functools.cached_property
     def twin(self) -> ExactTwin:
-        """The exact density: Wiener series if nothing changes in time or space, else solved for."""
+        """The exact density: as declared, or Wiener series where nothing changes, or solved for."""
+        if self.known_twin is not None:
+            return self.known_twin
         names = self.declaration.names
         if {"x", "s"}.isdisjoint((*_arguments(self.drift), *_arguments(self.boundary))):
             functions = (self.drift, self.boundary, self.start)

@@ -32,8 +32,9 @@ class _NotCacheable(Exception):
 class _ByContent(_CacheLocator):
     """Finds a function in the user's cache folder by the key it was registered with."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, file: str) -> None:
         self._key = key
+        self._py_file = file  # numba names it where it warns that code cannot be kept
 
     def get_cache_path(self) -> str:
         return str(cache_folder())
@@ -47,7 +48,7 @@ class _ByContent(_CacheLocator):
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _ByContent | None:
         key = _KEYS.get(py_func)
-        return None if key is None else cls(key)
+        return None if key is None else cls(key, py_file)
 
 
 CacheImpl._locator_classes.insert(0, _ByContent)  # type: ignore[arg-type]
@@ -72,7 +73,7 @@ def _keep(function: Callable[..., Any], identity: Sequence[Any]) -> bool:
     """Arrange for `function` to be kept on disk; tell whether that is possible."""
     try:
         key = _key(identity)
-        _ByContent(key).ensure_cache_path()
+        _ByContent(key, "").ensure_cache_path()
     except (_NotCacheable, OSError):
         return False
     _KEYS[function] = key

@@ -87,7 +87,8 @@ def has_plain_arguments(function: Callable[..., Any]) -> bool:
     return not (code.co_kwonlyargcount or code.co_flags & variable)
 
 
-def _build(source: str, name: str, functions: dict[str, Any], identity: Sequence[Any]) -> Any:
+def build(source: str, name: str, functions: dict[str, Any], identity: Sequence[Any]) -> Any:
+    """Compile the function `name` of a source that calls `functions`, kept by its `identity`."""
     namespace = {"__name__": __name__, **functions}
     exec(source, namespace)  # noqa: S102
     return cached(namespace[name], identity, nogil=True, error_model="numpy")
@@ -107,7 +108,7 @@ def compile_diffusion(
         "boundary": row_adapter(boundary, ("s",), names),
         "start": row_adapter(start, (), names),
     }
-    kernel = _build(
+    kernel = build(
         _DIFFUSION, "passages", functions, (_DIFFUSION, tuple(names), drift, boundary, start)
     )
 
@@ -136,7 +137,7 @@ def _lost(names: Sequence[str], row: FloatArray) -> str:
 def compile_trials(simulate: Callable[..., Any], names: Sequence[str]) -> FirstPassages:
     """Compile a per-trial function(rng, **parameters) -> (rt, choice)."""
     functions = {"trial": row_adapter(simulate, ("rng",), names)}
-    kernel = _build(_TRIALS, "trials", functions, (_TRIALS, tuple(names), simulate))
+    kernel = build(_TRIALS, "trials", functions, (_TRIALS, tuple(names), simulate))
 
     def passages(
         rows: FloatArray, draws: int, first: int, seed: int, limit: float,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 
 from likely.declaration import Parameter
+from likely.densities.linear import LinearTwin
 from likely.model import Diffusion
 from likely.zoo.diffusion import BOUNDARY, DRIFT, NON_DECISION, START, constant_drift
 
@@ -18,9 +20,18 @@ def linear_boundary(s: float, a: float, theta: float) -> float:
     return a - s * math.tan(theta)
 
 
+# Columns of v, a, z and theta in the parameter rows of angle.
+_LINEAR = LinearTwin(
+    drift=itemgetter(0),
+    boundary=itemgetter(1),
+    slope=lambda row: math.tan(row[4]),
+    start=lambda row: 2.0 * row[2] - 1.0,
+)
+
 angle = Diffusion(
     "angle",
     parameters={"v": DRIFT, "a": BOUNDARY, "z": START, "t": NON_DECISION, "theta": ANGLE},
     drift=constant_drift,
     boundary=linear_boundary,
+    twin=_LINEAR,
 )
