@@ -11,7 +11,8 @@ over the time past. What is left to solve for, w, is smooth: it is constant wher
 and boundaries are straight lines, and 1 in free space for any drift that depends on time alone.
 It obeys
 
-    w_u = w_yy / 2 + (q_y / q - delta) w_y - (mu_y / 2 + (mu^2 - delta^2) / 2 + delta q_y / q) w - M_u w
+    w_u = w_yy / 2 + (q_y / q - delta) w_y
+          - (mu_y / 2 + (mu^2 - delta^2) / 2 + delta q_y / q + M_u) w
 
 with delta the present less the past drift in the middle. This is collocated at Chebyshev nodes
 (no boundary condition is needed, because q_y / q carries everything outwards) and stepped by the
@@ -35,10 +36,16 @@ from likely.densities.wiener import log_density_below
 from likely.typing import FloatArray
 
 EARLY, LATE = 0.5, 0.25  # relative length of a step before and after decisions become likely
-LONGEST = 0.2  # a step on the clock is never longer
+LONGEST, LONGEST_CALM = 0.2, 2.0  # a step on the clock; where decay has all but settled
+CALM = 1e-3  # relative change of the decay in a step by which that is told
+PATIENCE = 0.01  # a step may be that share of the time past, where the drift depends on time
 SHRINK = 0.8  # the boundary changes by no more than this factor in a step
 VARIATION = 0.05  # displacement by a change of drift within a step, in standard deviations
-HALVINGS = 20
+JUMP = 0.6  # share of one of four equal parts in the change of drift by which a jump is told
+KINK = 4.0  # ratio of curvatures within a step by which a kink of the boundary is told
+TINY = 1e-6  # jumps and kinks are cornered until they change so little within a step
+ROUNDING = 1e-12
+HALVINGS = 30
 FIRST = 1e-3  # (1 + |potential|) u at the first node
 NEGLIGIBLE = math.log(1e-10)  # of flux times time at which a solution ends
 FALL = 3.0  # the density falls by no more than exp(-3) in a step once decisions are likely
@@ -178,17 +185,19 @@ def _solve_linear(matrix, x):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _advance(w, matrix, half, basis, flow, y0, u, du, delta, tilt):  # type: ignore[no-untyped-def]
-    """Step w by the implicit midpoint rule; return the logarithm of what was divided out.
+def _advance(w, matrix, half, basis, flow, y0, u, du, delta, tilt, growth):  # type: ignore[no-untyped-def]  # noqa: E501
+    """Step w by the implicit midpoint rule; return the log of what was divided out.
 
-    u is the clock at the middle of the step, `tilt` the change of the averaged drift over du.
+    Returned beside it is the common rate of decay. u is the clock at the middle of the step and
+    `tilt` the change of the averaged drift over du. `growth`, a rate at which w grows as a whole,
+    is integrated exactly, whatever the step; so is what is the same everywhere of the potential.
     """
     n = w.shape[0]
     lowest, highest = np.inf, -np.inf
     for i in range(n):
         value = 0.5 * (flow.slope[i] + flow.mu[i] * flow.mu[i] - delta * delta)
         lowest, highest = min(lowest, value), max(highest, value)
-    common = 0.5 * (lowest + highest)  # exactly integrated, whatever the step
+    common = 0.5 * (lowest + highest) - growth
     for i in range(n):
         reference = log_slope(basis.y[i], y0, u)
         potential = 0.5 * (flow.slope[i] + flow.mu[i] * flow.mu[i] - delta * delta) - common
@@ -207,29 +216,62 @@ def _advance(w, matrix, half, basis, flow, y0, u, du, delta, tilt):  # type: ign
         largest = max(largest, abs(half[i]))
     for i in range(n):
         w[i] = half[i] / largest
-    return math.log(largest) - common * du
+    return math.log(largest), common
+
+
+@_compiled
+def _even(one, two, three, four):  # type: ignore[no-untyped-def]
+    """Tell whether no single change outdoes the others, as one by a jump would."""
+    largest = max(max(one, two), max(three, four))
+    return largest <= JUMP * (one + two + three + four)
 
 
 @_inlined
-def _next_time(s, u, b, early, pace, row, drift, boundary):  # type: ignore[no-untyped-def]
-    """Choose the end of the step that begins at s."""
-    du = min((EARLY if u < early else LATE) * u, LONGEST)
+def _drift_changes(s, step, b, u, row, drift):  # type: ignore[no-untyped-def]
+    """Return by how much a change of drift displaces evidence in a step, and whether it jumps."""
+    largest, jumps = 0.0, False
+    for k in range(-1, 2):
+        x = 0.5 * k * b
+        start, middle = drift(x, s, row), drift(x, s + 0.5 * step, row)
+        one = abs(drift(x, s + 0.25 * step, row) - start)
+        two = abs(middle - drift(x, s + 0.25 * step, row))
+        three = abs(drift(x, s + 0.75 * step, row) - middle)
+        four = abs(drift(x, s + step, row) - drift(x, s + 0.75 * step, row))
+        change = (one + two + three + four) * step / (b * math.sqrt(u))
+        largest = max(largest, change)
+        jumps = jumps or (change > ROUNDING and not _even(one, two, three, four))
+    return largest, jumps
+
+
+@_inlined
+def _boundary_bends(s, step, b, row, boundary):  # type: ignore[no-untyped-def]
+    """Return how much the boundary bends within a step, and whether it has a kink there."""
+    one, two = boundary(s + 0.25 * step, row), boundary(s + 0.5 * step, row)
+    three, end = boundary(s + 0.75 * step, row), boundary(s + step, row)
+    early, middle = abs(b - 2.0 * one + two) / b, abs(one - 2.0 * two + three) / b
+    late = abs(two - 2.0 * three + end) / b
+    largest = max(early, max(middle, late))
+    if not (SHRINK * b <= end <= b / SHRINK):
+        largest = np.inf
+    return largest, largest > max(ROUNDING, KINK * min(early, min(middle, late)))
+
+
+@_inlined
+def _next_time(s, u, b, early, longest, pace, row, drift, boundary):  # type: ignore[no-untyped-def]
+    """Choose the end of the step that begins at s; tell whether something jumps in it."""
+    du = min((EARLY if u < early else LATE) * u, longest)
     step = min(du * b * b, pace)
     shortest = step * 0.5**HALVINGS
+    broken = False
     while step > shortest:
-        e = s + step
-        end = boundary(e, row)
-        if SHRINK * b <= end <= b / SHRINK:
-            change = 0.0
-            for k in range(-1, 2):
-                x = 0.5 * k * b
-                middle = drift(x, s + 0.5 * step, row)
-                change = max(change, abs(drift(x, e, row) - drift(x, s, row)))
-                change = max(change, abs(middle - drift(x, s, row)))
-            if change * step <= VARIATION * b * math.sqrt(u):
-                break
+        bend, kinked = _boundary_bends(s, step, b, row, boundary)
+        change, jumps = _drift_changes(s, step, b, u, row, drift)
+        broken = kinked or jumps
+        calm = change <= (TINY if jumps else VARIATION) and bend <= (TINY if kinked else 1.0)
+        if calm:
+            break
         step *= 0.5
-    return s + step
+    return s + step, broken
 
 
 @_inlined
@@ -290,7 +332,23 @@ def first_time(basis, flow, y0, row, drift, boundary):  # type: ignore[no-untype
 
 
 @_inlined
-def march(basis, flow, node, y0, row, pace, times, count, cuts, clocks, logs, drift, boundary):  # type: ignore[no-untyped-def]  # noqa: E501
+def march(
+    basis,
+    flow,
+    node,
+    y0,
+    row,
+    pace,
+    plan,
+    times,
+    growths,
+    breaks,
+    cuts,
+    clocks,
+    logs,
+    drift,
+    boundary,
+):  # type: ignore[no-untyped-def]  # noqa: E501
     """Follow w from node to node: return the number of nodes and the roughness of w.
 
     Args:
@@ -300,8 +358,10 @@ def march(basis, flow, node, y0, row, pace, times, count, cuts, clocks, logs, dr
         y0: start, relative to the boundary, in (-1, 1).
         row: parameters (p,).
         pace: longest step in seconds.
-        times: decision times at nodes (m,). With a count of 0 they are chosen here.
-        count: nodes that are given.
+        plan: whether to choose nodes; otherwise they are given.
+        times: decision times at nodes (m,).
+        growths: rate on the clock at which w is taken to grow before each node, (m,); chosen too.
+        breaks: whether drift or boundary is broken between a node and the one before; filled too.
         cuts: steps between two nodes.
         clocks: (m,) to be filled with the clock at each node.
         logs: (m, 2) to be filled with the log of the flux in seconds through each boundary, less
@@ -311,7 +371,7 @@ def march(basis, flow, node, y0, row, pace, times, count, cuts, clocks, logs, dr
     """
     n = basis.y.shape[0]
     w, half, matrix = np.ones(n), np.empty(n), np.empty((n, n))
-    if count == 0:
+    if plan:
         times[0] = first_time(basis, flow, y0, row, drift, boundary)
     s, b0 = times[0], boundary(0.0, row)
     b = boundary(s, row)
@@ -323,13 +383,12 @@ def march(basis, flow, node, y0, row, pace, times, count, cuts, clocks, logs, dr
     scale = -lifted - tilt * y0 - u * potential
     clocks[0] = u
     _read_ends(logs[0], w, basis, node, tilt, scale, b)
-    rough, seen, decay, longest = 0.0, 0.0, 0.0, pace
+    rough, seen, decay, growth = 0.0, 0.0, 0.0, 0.0
+    early, longest, pause = (1.0 - abs(y0)) ** 2 / 30.0, LONGEST, pace
     for g in range(1, times.shape[0]):
-        if count == 0:
-            early = (1.0 - abs(y0)) ** 2 / 30.0
-            times[g] = _next_time(s, u, b, early, longest, row, drift, boundary)
-        elif g == count:
-            break
+        if plan:
+            times[g], breaks[g] = _next_time(s, u, b, early, longest, pause, row, drift, boundary)
+            growths[g] = growth
         ratio = (times[g] / times[g - 1]) ** (1.0 / cuts)
         for cut in range(cuts):
             e = times[g] if cut == cuts - 1 else s * ratio
@@ -345,28 +404,38 @@ def march(basis, flow, node, y0, row, pace, times, count, cuts, clocks, logs, dr
             for i in range(n):
                 w[i] *= math.exp(node.potential[i] - flow.potential[i])
             change = (new_tilt - tilt) / du
-            scale += _advance(w, matrix, half, basis, flow, y0, u + first_half, du, delta, change)
+            grown, common = _advance(
+                w, matrix, half, basis, flow, y0, u + first_half, du, delta, change, growths[g]
+            )
+            scale += grown - common * du
             s, b, u, tilt = e, end, u + du, new_tilt
             _set_flow(node, basis, s, b, _rate(s, b, row, boundary), row, drift)
             for i in range(n):
                 w[i] *= math.exp(flow.potential[i] - node.potential[i])
         clocks[g] = u
         _read_ends(logs[g], w, basis, node, tilt, scale, b)
-        if count == 0:
+        if plan:
             flux, before = _log_flux(logs[g], u, y0), _log_flux(logs[g - 1], clocks[g - 1], y0)
             seen += 0.5 * (math.exp(flux) + math.exp(before)) * (s - times[g - 1])
             if flux + math.log(s) > NOTICED:
                 rough = max(rough, _roughness(w, basis))
             slower, decay = decay, (before - flux) / (s - times[g - 1])
-            settled = abs(decay - slower) <= SETTLED * decay
             falling = flux + math.log(s) < before + math.log(times[g - 1])
             if seen > LIKELY and falling and flux + math.log(s) < NEGLIGIBLE:
                 return g + 1, rough
-            if (settled and _still(s, b, row, drift, boundary)) or s > HORIZON or b < b0 * VANISHED:
+            if s > HORIZON or b < b0 * VANISHED:
                 return g + 1, rough
+            change = abs(decay - slower)
+            settled = g > 3 and growths[g - 3] != 0.0 and change <= SETTLED * decay
+            if settled and _still(s, b, row, drift, boundary):
+                return g + 1, rough
+            calm = change <= CALM * max(abs(decay), 1.0 / s)
+            longest = min(1.5 * longest, LONGEST_CALM) if calm else LONGEST
+            pause = min(max(pace, PATIENCE * s), 2.0 * (s - times[g - 1]))
             if seen > LIKELY and decay > 0.0:
-                longest = min(pace, FALL / decay)
-    return (times.shape[0] if count == 0 else count), rough
+                pause = min(pause, FALL / decay)
+            growth = grown / du + growths[g] if calm else 0.0
+    return times.shape[0], rough
 
 
 @_compiled
