@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from likely import densities, plots
+    from likely.calibration import calibrate
+    from likely.certificates.checking import check
+    from likely.certificates.record import Certificate
     from likely.dataset.generation import generate
     from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
@@ -20,10 +23,12 @@ if TYPE_CHECKING:
     from likely.simulation import simulate
     from likely.supervised import Recipe
     from likely.training import train
+    from likely.verification import verify
     from likely.zoo import models
 
 _PACKAGES = {"densities", "plots"}
 _HOMES = {
+    "Certificate": "likely.certificates.record",
     "Declaration": "likely.declaration",
     "Diffusion": "likely.model",
     "Labelling": "likely.labels",
@@ -34,6 +39,8 @@ _HOMES = {
     "Recipe": "likely.supervised",
     "Simulator": "likely.model",
     "TrainingSet": "likely.dataset.reading",
+    "calibrate": "likely.calibration",
+    "check": "likely.certificates.checking",
     "exact": "likely.reference",
     "fit": "likely.regression",
     "from_networks": "likely.lan",
@@ -46,9 +53,11 @@ _HOMES = {
     "train_cpn": "likely.lan",
     "train_lan": "likely.lan",
     "train_opn": "likely.lan",
+    "verify": "likely.verification",
 }
 
 __all__ = [
+    "Certificate",
     "Declaration",
     "Diffusion",
     "Labelling",
@@ -59,6 +68,8 @@ __all__ = [
     "Recipe",
     "Simulator",
     "TrainingSet",
+    "calibrate",
+    "check",
     "densities",
     "exact",
     "fit",
@@ -73,6 +84,7 @@ __all__ = [
     "train_cpn",
     "train_lan",
     "train_opn",
+    "verify",
 ]
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn, TextIO
 
 import click
 
+from likely.commands.check import check
 from likely.commands.demo import demo
 from likely.commands.fit import fit
 from likely.commands.generate import generate
@@ -33,7 +34,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (models, simulate, generate, train, fit, demo):
+for command in (models, simulate, generate, train, check, fit, demo):
     cli.add_command(command)
 
 

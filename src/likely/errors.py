@@ -46,6 +46,10 @@ class OutsideBoxWarning(LikelyWarning):
     """Some parameters lie outside the region a likelihood was trained on."""
 
 
+class DistrustWarning(LikelyWarning):
+    """A likelihood was found to be too wrong for the conclusions drawn with it."""
+
+
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """Say that `name` is not a known `kind`, what is, and which one may have been meant."""
     names = [str(k) for k in known]

@@ -13,6 +13,7 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save_file
 
+from likely.certificates.record import Certificate
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json, parse, typed
 from likely.errors import FileFormatError
@@ -46,12 +47,13 @@ def write(likelihood: Likelihood, path: Path) -> Path:
 
 
 def _describe(likelihood: Likelihood) -> dict[str, Any]:
+    certificate = likelihood.certificate
     return {
         "format": FORMAT,
         **declaration_to_json(likelihood.declaration),
         "network": {"kind": _NAMES[type(likelihood.density)], **likelihood.density.specification()},
         "training": asdict(likelihood.training),
-        "certificate": likelihood.certificate,
+        "certificate": certificate and certificate.to_json(),
     }
 
 
@@ -108,5 +110,6 @@ def _build(header: dict[str, Any], arrays: dict[str, np.ndarray], modules: Modul
     if wrong:
         raise FileFormatError(f"weights {wrong} are not floating-point numbers.")
     training = _training_from_json(header["training"])
-    certificate = typed(dict | None, header["certificate"])
+    given = header["certificate"]
+    certificate = None if given is None else Certificate.from_json(given)
     return Likelihood(density, density.flatten(arrays), training, certificate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from likely.certificates.record import Certificate, fingerprint
 from likely.checks import require_count, require_seed
 from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError, TrialsError, unknown
@@ -61,13 +62,17 @@ class Likelihood:
         density: the form of the density.
         weights: its weights, flat and finite.
         training: how it was trained.
-        certificate: its measured error, once it has been checked.
+        certificate: its measured error, once it has been checked; see `likely.check`.
+
+    Raises:
+        FileFormatError: if the weights are of the wrong size or not finite, or the certificate is
+            one of other weights.
     """
 
     density: Density
     weights: FloatArray
     training: Training
-    certificate: Mapping[str, Any] | None = None
+    certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
         """Refuse weights of the wrong size or that are not finite; keep them from change."""
@@ -82,6 +87,11 @@ class Likelihood:
             )
         if not np.isfinite(self.weights).all():
             raise FileFormatError(f"likelihood '{self.declaration.name}': weights are not finite.")
+        if self.certificate is not None and self.certificate.weights != fingerprint(weights):
+            raise FileFormatError(
+                f"likelihood '{self.declaration.name}': the certificate is one of other weights; "
+                "check it again with likely.check."
+            )
 
     def __repr__(self) -> str:
         """Show the model and how the likelihood was trained."""
@@ -107,6 +117,14 @@ class Likelihood:
     def digest(self) -> str:
         """Hexadecimal fingerprint of form and weights."""
         return hashlib.sha256(repr(self.density).encode() + self.weights.tobytes()).hexdigest()
+
+    def certified(self, certificate: Certificate) -> Likelihood:
+        """Return the likelihood with its certificate, which its file then holds.
+
+        Raises:
+            FileFormatError: if the certificate is one of other weights.
+        """
+        return replace(self, certificate=certificate)
 
     def logp(self, theta: Theta, trials: pd.DataFrame | FloatArray) -> FloatArray:
         """Return the log density of each trial.

@@ -4,6 +4,15 @@ Every function draws into given matplotlib axes, or into axes of a new figure, a
 pyplot is never touched. Save a figure with `axes.figure.savefig(...)`.
 """
 
+from likely.plots.calibration import calibration, coverage
+from likely.plots.certificate import (
+    certificate_by_parameter,
+    certificate_errors,
+    certificate_shift,
+    certificate_summary,
+    certificate_transforms,
+    network_against_exact,
+)
 from likely.plots.choices import choice_probability, choice_shares
 from likely.plots.graph import model_graph
 from likely.plots.posterior import posterior
@@ -11,11 +20,19 @@ from likely.plots.quantiles import quantile_probability
 from likely.plots.response_times import densities, density_over_trials, response_times
 
 __all__ = [
+    "certificate_by_parameter",
+    "certificate_errors",
+    "certificate_shift",
+    "certificate_summary",
+    "certificate_transforms",
+    "calibration",
     "choice_probability",
     "choice_shares",
+    "coverage",
     "densities",
     "density_over_trials",
     "model_graph",
+    "network_against_exact",
     "posterior",
     "quantile_probability",
     "response_times",

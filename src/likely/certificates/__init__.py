@@ -1,0 +1,1 @@
+"""Certificates: how wrong a likelihood is, measured, judged and put in words."""

@@ -1,0 +1,247 @@
+"""Posteriors of one data set under a likelihood and under the exact density, over one box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from likely.certificates.importance import Proposal, effective, moments, tempered, weights
+from likely.certificates.region import Region
+from likely.densities.twin import ExactTwin
+from likely.errors import ParameterError
+from likely.likelihood import Likelihood
+from likely.reference import log_density
+from likely.typing import FloatArray
+
+DRAWS = 250
+ENOUGH = 0.3  # share of effective draws at which they stay as they are
+FEWEST = 25.0  # effective draws below which a posterior is not known
+MOVES = 25
+GROUPS = 600  # rows of a reduced data set
+JITTER = 0.01  # of moves, in standard deviations of the population
+IMPOSSIBLE = 10.0  # shift, in standard deviations, where one density rules the other's draws out
+FARTHEST = 9.0  # logit of the edge of what is explored
+LARGEST_CURVATURE, SMALLEST_CURVATURE = 1e12, 0.05  # of a log posterior, on the logit scale
+REFUSED = 1e12  # minus a log posterior that is not finite, for the optimiser
+
+LogPosterior = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two posteriors differ.
+
+    Args:
+        shifts: means under q less means under p, in standard deviations of p, one a parameter.
+        at_least: whether that is only a lower bound, as the posteriors hardly overlap.
+    """
+
+    shifts: FloatArray
+    at_least: bool
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Encoded trials, and what their posteriors are made of.
+
+    Parameters are unbounded inside: logits of their place in the box, on which the prior is flat.
+
+    Args:
+        likelihood: the density q.
+        twin: the exact density p.
+        region: the box of the prior.
+        trials: encoded, (n, 2).
+        counts: how many trials each row stands for, (n,).
+    """
+
+    likelihood: Likelihood
+    twin: ExactTwin
+    region: Region
+    trials: FloatArray
+    counts: FloatArray
+
+    @classmethod
+    def of(
+        cls, likelihood: Likelihood, twin: ExactTwin, region: Region, trials: FloatArray
+    ) -> DataSet:
+        """Return the data set whose rows are one trial each."""
+        return cls(likelihood, twin, region, trials, np.ones(len(trials)))
+
+    def reduced(self) -> DataSet:
+        """Return at most about `GROUPS` rows in place of many: means of neighbouring times."""
+        if len(self.trials) <= 2 * GROUPS:
+            return self
+        ranked = self.trials[np.lexsort(self.trials.T)]  # by choice, then by time
+        size = -(-len(ranked) // GROUPS)
+        begins = np.concatenate(
+            [np.flatnonzero(ranked[:, 1] == c)[::size] for c in np.unique(ranked[:, 1])]
+        )
+        counts = np.diff(np.append(begins, len(ranked))).astype(np.float64)
+        means = np.add.reduceat(ranked[:, 0], begins) / counts
+        trials = np.stack([means, ranked[begins, 1]], axis=1)
+        return replace(self, trials=trials, counts=counts)
+
+    def rows(self, points: FloatArray) -> FloatArray:
+        """Return parameter rows (n, p) of unbounded points (n, p)."""
+        return self.region.lower + self.region.width * expit(points)
+
+    def under_network(self, points: FloatArray) -> FloatArray:
+        """Return log posteriors (n,) under q, but for a constant."""
+        sums = [self._network(row)[0] for row in self.rows(points)]
+        return np.array(sums) + _log_jacobian(points)
+
+    def under_exact(self, points: FloatArray) -> FloatArray:
+        """Return log posteriors (n,) under p, but for a constant."""
+        return np.array([self._exact(row) for row in self.rows(points)]) + _log_jacobian(points)
+
+    def objective(self, point: FloatArray) -> tuple[float, FloatArray]:
+        """Return minus the log posterior under q and its gradient (p,), for an optimiser."""
+        value, gradient = self._network(self.rows(point[None])[0])
+        share = expit(point)
+        by_point = gradient * self.region.width * share * (1.0 - share) + 1.0 - 2.0 * share
+        value += float(_log_jacobian(point[None])[0])
+        if not (np.isfinite(value) and np.isfinite(by_point).all()):
+            return REFUSED, np.zeros_like(point)
+        return -value, -by_point
+
+    def information(self, point: FloatArray) -> FloatArray:
+        """Return the sum of squared scores under q at an unbounded point (p,), and the prior's."""
+        share = expit(point)
+        row = self.rows(point[None])
+        _, gradients = self.likelihood.density.evaluate(self.likelihood.weights, row, self.trials)
+        scores = gradients * self.region.width * share * (1.0 - share)
+        # Rows that stand for many trials have scores alike.
+        squares = (scores * self.counts[:, None]).T @ scores
+        return np.asarray(squares + np.diag(2.0 * share * (1.0 - share)))
+
+    def _network(self, row: FloatArray) -> tuple[float, FloatArray]:
+        density, network = self.likelihood.density, self.likelihood.weights
+        values, gradients = density.evaluate(network, row[None], self.trials)
+        return float(values @ self.counts), self.counts @ gradients
+
+    def _exact(self, row: FloatArray) -> float:
+        try:
+            passage = self.twin.solve(row)
+        except ParameterError:
+            return -np.inf
+        values = log_density(self.region.declaration, passage, row, self.trials)
+        return float(values @ self.counts)
+
+
+def difference(data: DataSet, truth: FloatArray, rng: np.random.Generator) -> Difference:
+    """Compare the posterior means under q and p, with draws from the former that both weigh.
+
+    The same draws serve both, so that most of the error of sampling cancels. With many trials they
+    are made for a reduced data set, and weighted for the whole one.
+
+    Args:
+        data: the trials.
+        truth: parameters (p,) that they were simulated with.
+        rng: source of randomness.
+    """
+    draws, like_q, log_ratios = network_draws(data.reduced(), truth, rng)
+    possible = np.isfinite(like_q)
+    draws, base = draws[possible], log_ratios[possible] - like_q[possible]
+    log_q, log_p = data.under_network(draws), data.under_exact(draws)
+    return _compared(data.rows(draws), base + log_q, base + log_p)
+
+
+def network_draws(
+    data: DataSet, truth: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return draws (n, p) for the posterior under q, its log values, and log weights, (n,) each.
+
+    Draws from Laplace's approximation, weighted, where that is like the posterior; elsewhere, as
+    where a data set hardly constrains parameters, the draws then move as a population.
+    """
+    proposal = Proposal.around(*_laplace(data, truth))
+    draws = proposal.draw(rng, DRAWS)
+    log_q = data.under_network(draws)
+    log_ratios = log_q - proposal.log_density(draws)
+    if effective(weights(log_ratios)) >= ENOUGH * DRAWS:
+        return draws, log_q, log_ratios
+    draws, log_q = moved(data.under_network, *resampled(draws, log_q, log_ratios, rng), rng)
+    return draws, log_q, np.zeros(DRAWS)
+
+
+def resampled(
+    draws: FloatArray, log_q: FloatArray, log_ratios: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return as many draws, repeated by weights that are flattened until enough differ."""
+    reached = np.cumsum(tempered(log_ratios, ENOUGH * DRAWS))
+    places = (np.arange(DRAWS) + rng.random()) / DRAWS * reached[-1]
+    chosen = np.minimum(np.searchsorted(reached, places), DRAWS - 1)
+    chosen = rng.permutation(chosen)
+    return draws[chosen], log_q[chosen]
+
+
+def moved(
+    log_posterior: LogPosterior, draws: FloatArray, values: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Move a population (n, p) to a distribution by Metropolis steps along its own differences.
+
+    Each half moves by differences between members of the other (ter Braak 2006, Statistics and
+    Computing 16, 239-249; every fifth step with a factor of 1).
+    """
+    draws, values = draws.copy(), values.copy()
+    n, p = draws.shape
+    jitter = JITTER * draws.std(axis=0)
+    halves = np.arange(0, n, 2), np.arange(1, n, 2)
+    for move in range(MOVES):
+        factor = 1.0 if move % 5 == 4 else 2.38 / np.sqrt(2.0 * p)
+        for mine, theirs in (halves, halves[::-1]):
+            first, second = (draws[rng.choice(theirs, len(mine))] for _ in range(2))
+            noise = jitter * rng.standard_normal((len(mine), p))
+            proposed = draws[mine] + factor * (first - second) + noise
+            found = log_posterior(proposed)
+            accepted = np.log(rng.random(len(mine))) < found - values[mine]
+            draws[mine[accepted]] = proposed[accepted]
+            values[mine[accepted]] = found[accepted]
+    return draws, values
+
+
+def _laplace(data: DataSet, truth: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mode and covariance of a normal distribution like the posterior under q.
+
+    The inverse covariance is the sum of squared scores, to which the curvature is equal on average:
+    it needs no steps, which would have to be small beside standard deviations not known yet.
+    """
+    start = logit((truth - data.region.lower) / data.region.width)
+    root = np.linalg.cholesky(_covariance(data, start))
+
+    def whitened(place: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = data.objective(start + root @ place)
+        return value, root.T @ gradient
+
+    found = minimize(whitened, np.zeros(len(start)), jac=True, method="L-BFGS-B")
+    mode = np.clip(start + root @ found.x, -FARTHEST, FARTHEST)
+    return mode, _covariance(data, mode)
+
+
+def _covariance(data: DataSet, point: FloatArray) -> FloatArray:
+    information = data.information(point)
+    values, vectors = np.linalg.eigh(information)
+    values = np.clip(values, SMALLEST_CURVATURE, LARGEST_CURVATURE)
+    return np.asarray((vectors / values) @ vectors.T)
+
+
+def _log_jacobian(points: FloatArray) -> FloatArray:
+    """Return log density (n,) of unbounded points (n, p) whose rows are uniform over the box."""
+    return np.asarray((-np.abs(points) - 2.0 * np.log1p(np.exp(-np.abs(points)))).sum(axis=1))
+
+
+def _compared(rows: FloatArray, log_q: FloatArray, log_p: FloatArray) -> Difference:
+    """Compare draws (n, p) with log weights (n,) for q and for p."""
+    if not (np.isfinite(log_q).any() and np.isfinite(log_p).any()):
+        return Difference(np.full(rows.shape[1], IMPOSSIBLE), True)
+    under_q, under_p = weights(log_q), weights(log_p)
+    means = [share @ rows for share in (under_q, under_p)]
+    covariances = [moments(rows, share)[1] for share in (under_q, under_p)]
+    known = min(effective(under_q), effective(under_p)) >= FEWEST
+    # Where few draws carry the exact posterior, their spread says nothing of its own.
+    spread = np.sqrt(np.diag(covariances[1] if known else np.maximum(*covariances)))
+    return Difference((means[0] - means[1]) / np.maximum(spread, 1e-12), not known)
