@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from certified import handwritten
 from handmade import handmade_ddm
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,6 +88,7 @@ def assert_refused_or_valid(path: Path) -> None:
     assert copy.declaration == likelihood.declaration
     assert copy.training == likelihood.training
     assert copy.certificate == likelihood.certificate
+    assert str(copy.certificate)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     path = handmade_ddm().save(tmp_path_factory.mktemp("files") / "damaged.likely")
     description = json.loads(split(path.read_bytes())[0]["__metadata__"]["likely"])
     description["training"]["history"] = [[0.5, 10, 1.25]]
-    description["certificate"] = {"error": 0.01}
+    description["certificate"] = handwritten(handmade_ddm()).to_json()
     return path, redescribed(path.read_bytes(), json.dumps(description))
 
 
@@ -139,6 +141,10 @@ def test_damaged_bytes_are_refused(file: tuple[Path, bytes], data: st.DataObject
         (("choices",), "[true, false]"),
         (("choices", 1), "9" * 25),
         (("certificate",), "7"),
+        (("certificate",), '{"error": 0.01}'),
+        (("certificate", "exact", "sets"), "3"),
+        (("certificate", "exact", "mass", "high"), '"x"'),
+        (("certificate", "shift", "reach", "extrapolated"), "1"),
         (("certificate",), DEEP),
         ((), DEEP),
         ((), "[1, 2]"),
@@ -173,4 +179,4 @@ def test_a_sound_file_is_read(file: tuple[Path, bytes]) -> None:
     path.write_bytes(content)
     likelihood = read(path)
     assert likelihood.training.history == ((0.5, 10, 1.25),)
-    assert likelihood.certificate == {"error": 0.01}
+    assert likelihood.certificate == handwritten(handmade_ddm())

@@ -38,12 +38,14 @@ class _Draws:
         times: decision times (n,) up to `MAX_TIME`.
         chosen: indices of their choices, (n,).
         counts: how often each choice was made, whenever, (C,).
+        draws: how many trials there were, those that never ended included.
     """
 
     row: FloatArray
     times: FloatArray
     chosen: np.ndarray
     counts: np.ndarray
+    draws: int
 
 
 def against_draws(
@@ -102,7 +104,7 @@ def _simulated(model: Model, rows: FloatArray, draws: int, seed: int, which: int
         chosen = np.searchsorted(model.choices, c[np.isfinite(t)])
         counts = np.bincount(chosen, minlength=len(model.choices))
         soon = t[np.isfinite(t)] <= MAX_TIME
-        result.append(_Draws(row, t[np.isfinite(t)][soon], chosen[soon], counts))
+        result.append(_Draws(row, t[np.isfinite(t)][soon], chosen[soon], counts, draws))
     return result
 
 
@@ -121,7 +123,7 @@ def _kernel_scores(draws: _Draws, others: _Draws, choices: int) -> FloatArray:
     result = np.empty(len(draws.times))
     for c in range(choices):
         mine, theirs = draws.chosen == c, np.log(others.times[others.chosen == c])
-        share = (len(theirs) + 0.5) / (len(others.times) + 0.5 * choices)
+        share = (len(theirs) + 0.5) / (others.draws + 0.5 * choices)
         logs = np.log(draws.times[mine])
         pooled = theirs if len(theirs) > 1 else np.log(others.times)
         result[mine] = np.log(share) + _kernel_density(pooled, logs) - logs

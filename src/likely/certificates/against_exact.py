@@ -16,7 +16,7 @@ from likely.certificates.queries import (
     survivals,
 )
 from likely.certificates.region import MARGIN, Region
-from likely.densities.quadrature import quadrature
+from likely.densities.quadrature import POINTS, quadrature
 from likely.densities.twin import ExactTwin, FirstPassage
 from likely.errors import ParameterError
 from likely.likelihood import Likelihood
@@ -31,7 +31,7 @@ STEP = 0.4 * MARGIN  # of a parameter, in box widths: the stencil reaches two st
 STENCIL = (-2, -1, 1, 2)
 # Weights of the stencil's fourth-order central difference, in units of one over the step.
 DIFFERENCE = np.array([1.0, -8.0, 8.0, -1.0]) / 12.0
-OUTER_POINTS, EARLY_PANELS, LATE_PANELS = 12, 6, 4
+EARLY_PANELS, LATE_PANELS = 6, 4
 EARLY, LATE = 1e-4, 4.0  # how far before and after the exact density the mass of q is looked for
 SHIFT_POINTS = 40  # nodes before the non-decision time
 
@@ -257,14 +257,14 @@ def _outer_nodes(exact: _Exact) -> tuple[FloatArray, FloatArray]:
 def _ends(exact: _Exact) -> tuple[float, float]:
     """Return where the quadrature of p begins and ends: half a Gauss weight beyond its nodes."""
     logs, steps = np.log(exact.times), exact.weights / exact.times
-    nodes, weights = np.polynomial.legendre.leggauss(OUTER_POINTS)
+    nodes, weights = np.polynomial.legendre.leggauss(POINTS)
     gap = (1.0 + nodes[0]) / weights[0]  # from a panel's edge to its first node, in its weights
     return float(np.exp(logs[0] - gap * steps[0])), float(np.exp(logs[-1] + gap * steps[-1]))
 
 
 def _log_panels(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return Gauss nodes and weights for integrals over time, in panels between log times."""
-    nodes, weights = np.polynomial.legendre.leggauss(OUTER_POINTS)
+    nodes, weights = np.polynomial.legendre.leggauss(POINTS)
     half = 0.5 * np.diff(edges)[:, None]
     times = np.exp(edges[:-1, None] + half + half * nodes).ravel()
     return times, (half * weights).ravel() * times

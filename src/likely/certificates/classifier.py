@@ -19,7 +19,8 @@ from likely.typing import FloatArray
 DEGREE = 3
 FOLDS = 5
 RIDGE = 1.0  # penalty of the squared coefficients, in rows
-STEPS = 8  # of Newton's method; a handful suffice as nothing is separable
+STEPS = 8  # of Newton's method at most; a handful suffice as nothing is separable
+CONVERGED = 1e-3  # largest change of a coefficient after which it ends
 EXTREME = 4.0  # standard deviations at which log times are cut off
 TWO_SIDED = 1.96  # normal quantile that chance exceeds, either way, in 5% of tests
 
@@ -82,7 +83,10 @@ def _fitted(features: FloatArray, labels: FloatArray) -> FloatArray:
         gradient = features.T @ (labels - share) - RIDGE * coefficients
         curvature = (features * (share * (1.0 - share))[:, None]).T @ features
         curvature[np.diag_indices_from(curvature)] += RIDGE
-        coefficients = coefficients + np.linalg.solve(curvature, gradient)
+        change = np.linalg.solve(curvature, gradient)
+        coefficients = coefficients + change
+        if np.abs(change).max() < CONVERGED:
+            break
     return coefficients
 
 

@@ -29,7 +29,7 @@ class Effort:
 
 
 FULL = Effort(
-    sets=1000, gradients=200, posteriors=24, trials=(100, 1000, 10_000),
+    sets=1000, gradients=200, posteriors=20, trials=(100, 1000, 10_000),
     simulated=200, draws=1000, simulates_always=True,
 )  # fmt: skip
 QUICK = Effort(

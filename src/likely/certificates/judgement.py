@@ -96,7 +96,7 @@ def of_draws(found: AgainstDraws) -> tuple[Judgement, ...]:
     """Judge errors against fresh draws, beyond what chance explains."""
     band = found.pooled_band
     given = [
-        Judgement("log score behind draws, 95%", found.behind.high, 0.02, 0.1),
+        Judgement("log score behind draws, median", found.behind.median, 0.005, 0.05),
         Judgement("times' transforms, pooled", found.pooled, 0.005 + band, 0.03 + band),
         Judgement("times' transforms, one set", found.distance.largest,
                   0.01 + found.band, 0.08 + found.band),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from likely.densities.twin import FirstPassage
 from likely.typing import FloatArray
 
-LEVELS = np.array([1e-8, 1e-5, 1e-3, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])
-LATE = np.array([1e-3, 1e-5, 1e-8])  # share of what is decided at all that is still undecided
-SEARCHED = np.log([1e-7, 1e5])  # seconds
-COARSE, FINE = 60, 200  # points of the search for quantiles
+# Shares decided, then undecided, of all that ever decide, at which panels meet.
+DECIDED = np.array([1e-8, 1e-5, 1e-3, 0.02, 0.1, 0.25, 0.5])
+UNDECIDED = np.array([0.25, 0.1, 0.02, 1e-3, 1e-5, 1e-8])
+SEARCHED = np.linspace(np.log(1e-6), np.log(1e5), 40)  # log seconds
+FINE = 200  # points between which quantiles are interpolated
 POINTS = 12  # nodes in each panel
 
 
@@ -18,30 +21,42 @@ def quadrature(passage: FirstPassage, points: int = POINTS) -> tuple[FloatArray,
     """Return decision times (n,) and weights (n,): sum of weights * f(times) is about int f ds.
 
     Panels between quantiles of the decision time, Gauss and Legendre's rule in log time in each.
+    Only times between 1e-6 and 1e5 seconds are covered.
     """
     edges = _quantiles(passage)
-    nodes, weights = np.polynomial.legendre.leggauss(points)
+    nodes, weights = _rule(points)
     half = 0.5 * np.diff(edges)[:, None]
     times = np.exp((edges[:-1, None] + half) + half * nodes).ravel()
     return times, (half * weights).ravel() * times
 
 
+@functools.cache
+def _rule(points: int) -> tuple[FloatArray, FloatArray]:
+    return np.polynomial.legendre.leggauss(points)
+
+
 def _quantiles(passage: FirstPassage) -> FloatArray:
-    """Return logs of the decision times at which `LEVELS`, then all but `LATE`, are decided."""
-    low, high = SEARCHED
-    for points in (COARSE, FINE):
-        grid = np.linspace(low, high, points)
-        left = _undecided(passage, np.exp(grid))
-        early = np.searchsorted(-left, -(1.0 - 0.5 * LEVELS[0]))
-        late = np.searchsorted(-left, -0.5 * LATE[-1])
-        low, high = grid[max(early - 1, 0)], grid[min(late + 1, len(grid) - 1)]
-    decided = np.interp(LEVELS, 1.0 - left, grid)
-    still = np.interp(np.log(1.0 / LATE), -np.log(np.maximum(left, 1e-300)), grid)
-    return np.unique(np.concatenate([decided, still]))
+    """Return logs of the decision times at which panels meet.
 
-
-def _undecided(passage: FirstPassage, times: FloatArray) -> FloatArray:
-    """Share, of the trials that ever end, which have not ended by each time; non-increasing."""
-    never = max(1.0 - float(passage.probabilities.sum()), 0.0)
-    left = (np.exp(passage.log_survival(times)) - never) / (1.0 - never)
-    return np.minimum.accumulate(np.clip(left, 0.0, 1.0))
+    Survival, which is monotone, brackets them however narrow the density; the density, which is
+    cheaper, does the rest.
+    """
+    left = np.exp(passage.log_survival(np.exp(SEARCHED)))
+    never = left[-1]
+    left = (left - never) / max(1.0 - never, 1e-300)
+    low = SEARCHED[max(int(np.argmax(left < 1.0 - 0.5 * DECIDED[0])) - 1, 0)]
+    high = SEARCHED[int(np.argmax(left < 0.5 * UNDECIDED[-1]))]
+    grid = np.linspace(low, high, FINE)
+    density = np.exp(passage.log_density(np.exp(grid)) + grid[:, None]).sum(axis=1)
+    steps = 0.5 * (density[1:] + density[:-1])
+    tiny = 1e-300
+    early = np.log(np.append(tiny, steps.cumsum() + tiny) / (steps.sum() + tiny))
+    late = np.log(np.append(steps[::-1].cumsum()[::-1] + tiny, tiny) / (steps.sum() + tiny))
+    return np.unique(
+        np.concatenate(
+            [
+                np.interp(np.log(DECIDED), early, grid),
+                np.interp(-np.log(UNDECIDED), -late, grid),
+            ]
+        )
+    )

@@ -142,7 +142,7 @@ def certificate_shift(certificate: Certificate, *, ax: Axes | None = None) -> Ax
     ax.set(xscale="log", yscale="log", xlabel="trials", ylabel="posterior shift (SD)")
     ax.set_xticks(trials, [f"{n:,.0f}" for n in trials])
     ax.minorticks_off()
-    ax.legend(loc="best")
+    ax.legend(loc="lower right")
     return ax
 
 
