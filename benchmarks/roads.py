@@ -56,7 +56,7 @@ class Road:
 
 def roads(scale: Classic, seconds: float, folder: Path) -> list[Road]:
     """Train all likelihoods."""
-    mixture = lk.train(MODEL.with_box(t=(0.0, 1.0)), seconds=seconds, seed=0)
+    mixture = lk.train(MODEL.with_box(t=(0.0, 1.0)), seconds=seconds, seed=0, labels="draws")
     made = [Road("first-passage mixture", mixture, mixture.training.seconds)]
     began = time.monotonic()
     labelling = lk.Labelling(draws=scale.draws, points=scale.points)

@@ -58,7 +58,7 @@ def main() -> None:
     else:
         model = lk.models["ddm"]
         model = model if options.full_box else model.with_box(**CLASSIC)
-        likelihood = lk.train(model, seconds=options.seconds, seed=options.seed)
+        likelihood = lk.train(model, seconds=options.seconds, seed=options.seed, labels="draws")
     rows = box_sample(likelihood, options.sets, seed=20_000)
     errors, divergences = np.array([density_error(likelihood, row) for row in rows]).T
     t = likelihood.training

@@ -22,6 +22,7 @@ from handmade import handmade_ddm
 
 import likely
 from likely import simulation
+from likely.certificates.effort import Effort
 from likely.cli import INTERRUPTED, SUCCESS
 from likely.commands.fit import _report_convergence, _report_early_response
 
@@ -141,12 +142,28 @@ def test_models_of_the_users_own(here: Path) -> None:
     assert_refused(command("train", "worse.py:mine"), "'worse.py' fails: SyntaxError")
 
 
+def test_training_certifies_what_it_writes(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    effort = Effort(
+        sets=20, gradients=5, posteriors=2, trials=(100, 1000),
+        simulated=5, draws=50, simulates_always=False,
+    )  # fmt: skip
+    monkeypatch.setattr("likely.certificates.checking.QUICK", effort)
+    outcome = command("train", "ddm", "--steps", "20", "--labels", "draws")
+    assert outcome.code == SUCCESS
+    certificate = likely.load("ddm.likely").certificate
+    assert certificate is not None
+    assert not certificate.trusted
+    assert certificate.verdict in outcome.out
+
+
 def test_training_writes_a_likelihood(here: Path) -> None:
     (here / "my.py").write_text(MODEL_FILE)
-    outcome = command("train", "my.py:mine", "--steps", "20", "--seed", "1", "-o", "mine.likely")
+    words = ["train", "my.py:mine", "--steps", "20", "--seed", "1", "-o", "mine.likely"]
+    outcome = command(*words, "--no-check")
     assert outcome.code == SUCCESS
     assert "mine.likely" in outcome.out
     assert likely.load("mine.likely").training.steps == 20
+    assert likely.load("mine.likely").certificate is None
     assert_refused(command("train", "ddm", "--seconds", "-1"), "seconds")
     assert_refused(command("train", "ddm", "-o", "ddm.bin"), "ends in .likely")
 

@@ -62,6 +62,7 @@ def _training_from_json(given: dict[str, Any]) -> Training:
         typed(str, given[name])
     for name in ("seed", "steps", "draws"):
         typed(int, given[name])
+    typed(int, given.get("sets", 0))
     typed(int | float, given["seconds"])
     history = tuple((float(s), int(n), float(x)) for s, n, x in given["history"])
     return Training(**{**given, "history": history})

@@ -30,14 +30,16 @@ class Training:
     """How a likelihood was trained.
 
     Args:
-        labels: what it learnt from: "draws", or "kernel densities" of draws.
+        labels: what it learnt from: "draws", "exact" densities, or "kernel densities" of draws.
         seed: the seed of the run.
         steps: optimisation steps taken.
         draws: simulated trials used.
         seconds: how long it took.
         version: version of `likely`.
         history: rows of (seconds, steps, loss), the last that of the weights kept. The loss is the
-            mean negative log density of fresh trials, or that of a LAN's labels held out.
+            mean negative log density of fresh trials, the divergence from exact densities, or that
+            of a LAN's labels held out.
+        sets: parameter sets solved for exact densities.
     """
 
     labels: str
@@ -47,6 +49,7 @@ class Training:
     seconds: float
     version: str
     history: tuple[tuple[float, int, float], ...] = field(default=(), repr=False)
+    sets: int = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,10 +100,11 @@ class Likelihood:
         """Show the model and how the likelihood was trained."""
         t = self.training
         by = "" if t.labels == "draws" else f" by {t.labels}"
+        source = f"{t.draws:,} draws{by}" if t.draws else f"{t.sets:,} exact densities"
         return (
             f"<Likelihood {self.declaration.name}({', '.join(self.declaration.names)}): "
             f"{type(self.density).__name__}, {self.density.size:,} weights, trained on "
-            f"{t.draws:,} draws{by} in {t.seconds:.0f} s>"
+            f"{source} in {t.seconds:.0f} s>"
         )
 
     @property

@@ -177,6 +177,11 @@ class Diffusion(Model):
                 f"model '{self.name}': start is {start:g} at {where}; it must be in (-1, 1)."
             )
 
+    @property
+    def boundary_moves(self) -> bool:
+        """Whether the boundary depends on the decision time."""
+        return "s" in _arguments(self.boundary)
+
     @functools.cached_property
     def first_passages(self) -> FirstPassages:
         """The compiled sampler; compiled when first asked for, and kept on disk."""

@@ -101,10 +101,11 @@ def log_density(
         values[observed] = _log_sum(densities, chosen[observed])
     if (timed & omitted).any():
         values[timed & omitted] = passage.log_survival(times[timed & omitted])
-    with np.errstate(divide="ignore"):
-        shares = np.log(passage.probabilities)[None]
-    values[~timed] = _log_sum(np.broadcast_to(shares, chosen[~timed].shape), chosen[~timed])
-    values[~timed & chosen.all(axis=1)] = 0.0
+    if not timed.all():  # probabilities may take an integral
+        with np.errstate(divide="ignore"):
+            shares = np.log(passage.probabilities)[None]
+        values[~timed] = _log_sum(np.broadcast_to(shares, chosen[~timed].shape), chosen[~timed])
+        values[~timed & chosen.all(axis=1)] = 0.0
     return values
 
 

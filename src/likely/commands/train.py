@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from likely.likelihood import Likelihood
 
 _STORE = ".zarr"
-_OF_MODELS = ("seconds", "steps")
+_OF_MODELS = ("seconds", "steps", "labels")
 _OF_STORES = ("epochs", "batch", "rate", "hidden", "decision_time", "checkpoints")
 
 
@@ -40,6 +40,17 @@ class _Widths(click.ParamType[tuple[int, ...]]):
 @click.argument("sources", nargs=-1, required=True, metavar="MODEL | STORE.zarr...")
 @click.option("--seconds", type=float, help="Model: how long to train; 60 by default.")
 @click.option("--steps", type=int, help="Model: steps instead; the same seed, the same weights.")
+@click.option(
+    "--labels",
+    type=click.Choice(["exact", "draws"]),
+    help="Model: learn from its exact density, or from simulations; what pays, by default.",
+)
+@click.option(
+    "--check/--no-check",
+    default=True,
+    show_default=True,
+    help="Measure the errors, some 20 s, and store the certificate in the file.",
+)
 @click.option("--epochs", type=int, help="Stores: epochs of the LAN; 10 by default.")
 @click.option("--batch", type=int, help="Stores: rows a step of the LAN; 2048 by default.")
 @click.option("--rate", type=float, help="Stores: highest learning rate of the LAN; 0.003.")
@@ -54,8 +65,10 @@ class _Widths(click.ParamType[tuple[int, ...]]):
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File; NAME.likely by default."
 )
-def train(sources: tuple[str, ...], seed: int, output: Path | None, **options: Any) -> None:
-    """Train a likelihood for MODEL, a name or FILE.py:NAME, from simulations alone.
+def train(
+    sources: tuple[str, ...], seed: int, output: Path | None, check: bool, **options: Any
+) -> None:
+    """Train a likelihood for MODEL, a name or FILE.py:NAME, and measure its errors.
 
     Given training sets that `likely generate` made instead, train the classic networks on them: a
     likelihood approximation network, and networks for choice probabilities and omissions.
@@ -74,11 +87,29 @@ def train(sources: tuple[str, ...], seed: int, output: Path | None, **options: A
         _refuse(given, _OF_STORES, "a model")
         likelihood = _on_model(sources, seed, output, given)
     path = likelihood.save(output or _usual(likelihood.declaration.name))
+    if check:
+        likelihood = _certified(likelihood, sources[0], seed, path)
     record = likelihood.training
-    head = ("model", "steps", "draws", "seconds", "loss", "file")
+    head = ("model", "steps", "draws" if record.draws else "sets", "seconds", "loss", "file")
     loss = f"{record.history[-1][2]:.4f}" if record.history else ""
-    done = (f"{record.steps}", f"{record.draws}", f"{record.seconds:.1f}", loss)
+    done = (f"{record.steps}", f"{record.draws or record.sets}", f"{record.seconds:.1f}", loss)
     click.echo(aligned([head, (likelihood.declaration.name, *done, str(path))]))
+    if likelihood.certificate is not None:
+        click.echo(f"\n{likelihood.certificate.verdict}")
+
+
+def _certified(likelihood: Likelihood, source: str, seed: int, path: Path) -> Likelihood:
+    """Check a likelihood and write its file again with the certificate, if its model is known."""
+    from likely.certificates.checking import check
+    from likely.zoo import models
+
+    if _is_store(source) and likelihood.declaration.name not in models:
+        say(f"not checked, as its model is not at hand: likely check {path} --model FILE.py:NAME")
+        return likelihood
+    model = None if _is_store(source) else model_named(source)
+    certified = likelihood.certified(check(likelihood, model=model, quick=True, seed=seed))
+    certified.save(path)
+    return certified
 
 
 def _is_store(source: str) -> bool:

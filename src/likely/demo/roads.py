@@ -93,7 +93,7 @@ class Fresh(Road):
         """Return the code that does it."""
         return f"""
 {_model_code(BOX)}
-lik = lk.train(ddm, seconds={self.seconds:g}, seed={seed})
+lik = lk.train(ddm, seconds={self.seconds:g}, seed={seed}, labels="draws")
 """
 
     def likelihood(self, at: Workplace) -> Likelihood:
@@ -103,7 +103,9 @@ lik = lk.train(ddm, seconds={self.seconds:g}, seed={seed})
             from likely.zoo import models
 
             model = models["ddm"].with_box(**BOX)
-            return train(model, seconds=self.seconds, seed=at.seed, progress=at.progress)
+            return train(
+                model, seconds=self.seconds, seed=at.seed, labels="draws", progress=at.progress
+            )
 
     def story(self, likelihood: Likelihood) -> str:
         """Say how it was trained."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -71,7 +71,7 @@ class Step(NamedTuple):
         end: the moment to which it led.
         change: log of what was divided out of w.
         growth: rate on the clock at which w grows as a whole.
-        spread: half the range of the potential.
+        spread: half the range of the potential, and the square of delta.
     """
 
     end: Moment
@@ -119,18 +119,18 @@ def basis(n: int) -> Basis:
     coefficients = np.linalg.inv(chebyshev.chebvander(y, n - 1))
     unit = np.eye(n)
 
-    def matrix(points: FloatArray, change: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    def matrix(points: FloatArray, change: Callable[[FloatArray], Any]) -> FloatArray:
         columns = [chebyshev.chebval(points, change(unit[k])) for k in range(n)]
-        return np.ascontiguousarray(np.stack(columns, axis=1) @ coefficients)
+        return np.ascontiguousarray(np.stack(columns, axis=1) @ coefficients, dtype=np.float64)
 
     ends = np.array([-1.0, 1.0])
     return Basis(
         y=y,
-        first=matrix(y, chebyshev.chebder),
+        first=matrix(y, lambda c: chebyshev.chebder(c)),
         second=matrix(y, lambda c: chebyshev.chebder(c, 2)),
         integral=matrix(np.append(y, ends), lambda c: chebyshev.chebint(c, lbnd=0.0)),
         ends=matrix(ends, lambda c: c),
-        tail=np.ascontiguousarray(coefficients[-2:]),
+        tail=np.ascontiguousarray(coefficients[-2:], dtype=np.float64),
     )
 
 
@@ -273,8 +273,8 @@ def _advance(
 ) -> tuple[float, float, float]:
     """Step w by the implicit midpoint rule; return the log of what was divided out.
 
-    Returned beside it are the common rate of decay and the spread of the potential. `now` is the
-    middle of the step. `growth`, a rate at which w grows as a whole, is integrated exactly,
+    Returned beside it are the common rate of decay and what else moves w, `Step.spread`. `now` is
+    the middle of the step. `growth`, a rate at which w grows as a whole, is integrated exactly,
     whatever the step; so is what is the same everywhere of the potential.
     """
     w, half, matrix, flow = work.w, work.half, work.matrix, work.middle
@@ -283,6 +283,7 @@ def _advance(
     bend, lean = free_shape(now, motion)
     common, spread = _spread(flow, shift, rate, space.y)
     common -= growth
+    spread += max((shift - lean + bend - rate) ** 2, (shift - lean - bend + rate) ** 2)
     for i in range(n):
         y, eta = space.y[i], flow.eta[i]
         reference = log_slope(y, motion.y0, now.u)
@@ -343,6 +344,8 @@ def read_ends(logs: FloatArray, work: Room, space: Basis, scale: float) -> None:
 def roughness(work: Room, space: Basis, upper: float) -> float:
     """Return the larger of w's two highest Chebyshev coefficients in units of w at the boundaries.
 
+    Infinity where w is not positive at either.
+
     Args:
         work: where w is.
         space: a Basis.
@@ -354,10 +357,11 @@ def roughness(work: Room, space: Basis, upper: float) -> float:
         for j in range(work.w.shape[0]):
             coefficient += space.tail[c, j] * work.w[j]
         highest = max(highest, abs(coefficient))
-    share, total = 1.0 - upper, 0.0
+    share, total, lost = 1.0 - upper, 0.0, 0
     for c in range(2):
         end = 0.0
         for j in range(work.w.shape[0]):
             end += space.ends[c, j] * work.w[j]
         total, share = total + share / max(abs(end), 1e-300), upper
-    return highest * total
+        lost += end <= 0.0
+    return highest * total if lost < 2 else np.inf

@@ -21,8 +21,8 @@ from likely.kernels import compiled
 from likely.kernels.caching import cached_entry
 from likely.typing import FloatArray
 
-DEGREES = (16, 24, 36, 54, 80)  # numbers of nodes in space, tried in turn
-CUTS = (2, 4, 8, 16, 32)  # steps between two nodes in time, tried in turn
+DEGREES = (16, 24, 32, 42, 54, 68, 84, 110)  # numbers of nodes in space, tried in turn
+CUTS = (2, 4, 8, 16)  # steps between two nodes in time, tried in turn
 ROOM = 2048  # nodes in time at most
 CLOSE = 0.3  # of the tolerance goes to errors in space
 
@@ -68,22 +68,18 @@ class FokkerPlanckTwin(ExactTwin):
         if not -1.0 < y0 < 1.0:
             raise ParameterError(f"evidence starts at {y0:g} boundaries; it must be in (-1, 1).")
         motion = self._motion(y0, np.ascontiguousarray(row, dtype=np.float64))
-        space, nodes = self._planned(motion, tolerance)
-        work = room(space)
-        logs = better = nodes.logs
-        error = math.inf
+        space, planned = self._planned(motion, tolerance)
+        nodes = marching.halved(planned, motion)
+        logs = _followed(space, nodes, 1, motion)
+        before, error = _extrapolated(logs[::2], planned.logs), math.inf
         for cuts in CUTS:
-            finer, before = np.empty_like(logs), better
-            marching.follow(work, space, nodes, cuts, finer, motion)
-            better = finer + (finer - logs) / 3.0  # the error falls with the square of the step
-            logs = finer
-            if cuts > CUTS[0]:
-                error = _difference(better, before, nodes, motion)
+            finer = _followed(space, nodes, cuts, motion)
+            best = _extrapolated(finer, logs)
+            error = _difference(best[::2], before, planned, motion)
             if error < tolerance:
-                return _passage(nodes._replace(logs=better), motion)
-        raise ParameterError(
-            f"the density at {_shown(row)} is known to {error:.1g} only, not to {tolerance:g}."
-        )
+                return _passage(nodes._replace(logs=best), motion)
+            logs, before = finer, best[::2]
+        raise ParameterError(_too_far(row, error, tolerance, "more steps in time"))
 
     def _motion(self, y0: float, row: FloatArray) -> Motion:
         call = self.boundary.ctypes
@@ -96,16 +92,39 @@ class FokkerPlanckTwin(ExactTwin):
         for n in DEGREES:
             space, nodes = basis(n), room_for_nodes(ROOM)
             count, rough = marching.plan(room(space), space, nodes, motion)
-            if rough < CLOSE * tolerance and count < ROOM:
-                return space, Nodes(*(part[:count].copy() for part in nodes))
-        raise ParameterError(
-            f"the density at {_shown(motion.row)} is too rough to solve for (by {rough:.1g}); is "
-            "the drift discontinuous over the evidence?"
-        )
+            if count == ROOM:
+                raise ParameterError(
+                    f"the density at {_shown(motion.row)} takes more than {ROOM} steps in time to "
+                    "solve for; does the evidence stay between the boundaries for ages?"
+                )
+            if rough < CLOSE * tolerance:
+                return space, marching.first_nodes(nodes, count)
+        remedy = "a drift that is not discontinuous over the evidence"
+        raise ParameterError(_too_far(motion.row, rough, tolerance, remedy))
+
+
+def _followed(space: Basis, nodes: Nodes, cuts: int, motion: Motion) -> FloatArray:
+    """Return logs of the solution at nodes, (m, 2), from that many steps between two of them."""
+    logs = np.empty((len(nodes.times), 2))
+    marching.follow(room(space), space, nodes, cuts, logs, motion)
+    return logs
+
+
+def _extrapolated(fine: FloatArray, coarse: FloatArray) -> FloatArray:
+    """Return the limit of ever smaller steps: the error falls with the square of the step."""
+    return fine + (fine - coarse) / 3.0
 
 
 def _shown(row: FloatArray) -> str:
     return str(np.round(row, 6).tolist())
+
+
+def _too_far(row: FloatArray, error: float, tolerance: float, needed: str) -> str:
+    """Say that the tolerance is not reached, and what it takes."""
+    return (
+        f"the density at {_shown(row)} is known to about {error:.1g} only, not to {tolerance:g}, "
+        f"which takes {needed}."
+    )
 
 
 def _references(times: FloatArray, nodes: Nodes, motion: Motion) -> FloatArray:
@@ -137,9 +156,11 @@ def _difference(one: FloatArray, other: FloatArray, nodes: Nodes, motion: Motion
     density, difference = np.exp(flux), np.abs(one - other)
     weighted = (density * difference).sum(axis=1) * nodes.times
     inside = np.trapezoid(weighted, np.log(nodes.times))
-    falls = -np.diff(flux[-2:], axis=0)[0]
-    changes = np.abs(np.diff(one[-2:] - other[-2:], axis=0)[0]) / np.maximum(falls, 1e-12)
-    rest = density[-1] * (nodes.times[-1] - nodes.times[-2]) / np.maximum(falls, 1e-12)
+    step = nodes.times[-1] - nodes.times[-2]
+    fall = -float(np.diff(np.logaddexp.reduce(flux[-2:], axis=1))[0])
+    fall = max(fall, step / nodes.times[-1])  # it falls at least as 1 / s does
+    changes = np.abs(np.diff(one[-2:] - other[-2:], axis=0)[0]) / fall
+    rest = density[-1] * step / fall
     return float(inside + (rest * (difference[-1] + changes)).sum())
 
 

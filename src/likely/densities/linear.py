@@ -6,10 +6,10 @@ on where it is. Its density is therefore that of the Wiener process with no drif
 
     exp(k (b - a y0^2) / 2 + v (c b - x0) - v^2 s / 2) / (a^(1/2) b^(3/2)),
 
-where c = -1 or 1 is the choice and x0 = a y0 the start. The clock is that of Anderson (1960), Annals
-of Mathematical Statistics 31, 165-197, who treats one- and two-sided straight boundaries; the
-factors of v are Girsanov's, and those of k follow by inserting the product into the Fokker-Planck
-equation.
+where c = -1 or 1 is the choice and x0 = a y0 the start. The clock is that of Anderson (1960),
+Annals of Mathematical Statistics 31, 165-197, who treats one- and two-sided straight boundaries;
+the factors of v are Girsanov's, and those of k follow by inserting the product into the
+Fokker-Planck equation.
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ class LinearTwin(ExactTwin):
         Raises:
             ParameterError: if the evidence does not start between the boundaries.
         """
-        v, a, k, y0 = (float(f(row)) for f in (self.drift, self.boundary, self.slope, self.start))
+        return self.solve_from(float(self.start(row)), row, tolerance)
+
+    def solve_from(self, y0: float, row: FloatArray, tolerance: float = TOLERANCE) -> FirstPassage:
+        """Do the same for evidence that starts at y0, relative to the boundary, in (-1, 1)."""
+        v, a, k = (float(f(row)) for f in (self.drift, self.boundary, self.slope))
         if not (a > 0.0 and -1.0 < y0 < 1.0):
             raise ParameterError(
                 f"evidence starts at {y0:g} of a boundary at {a:g}; the one must be in (-1, 1), "

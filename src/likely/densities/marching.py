@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -22,11 +25,12 @@ from likely.densities.collocation import (
     set_flow,
 )
 from likely.densities.motion import Moment, Motion, later, log_fluxes, log_reference
+from likely.kernels.caching import cached
 from likely.typing import FloatArray
 
 LONGEST, LONGEST_CALM = 0.2, 2.0  # a step on the clock; where decay has all but settled
 SMOOTH = 0.3  # on the clock: growth that is steady from then on is taken out of w
-STIFF = 1.0  # a step on the clock, times half the range of the potential, until then
+STIFF = 1.0  # a step on the clock, times `Step.spread`, until then
 CALM = 1e-3  # relative change of the decay in a step by which that is told
 FIRST = 1e-3  # (1 + |potential|) u at the first node
 NEGLIGIBLE = math.log(1e-10)  # of flux times time at which a solution ends
@@ -38,7 +42,17 @@ VANISHED = 1e-7  # share of its first value at which the boundary counts as clos
 SETTLED = 1e-7  # relative change of the decay in a step, with which a solution ends
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
-_kept = numba.njit(error_model="numpy", nogil=True, cache=True)
+
+
+@functools.cache
+def _source() -> str:
+    """Return what compiled code here depends on; numba's own cache sees this file alone."""
+    names = ("wiener", "images", "motion", "breaks", "collocation", "marching")
+    return "".join(Path(__file__).with_name(f"{name}.py").read_text("utf8") for name in names)
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    return cached(function, (function.__name__, _source()), error_model="numpy", nogil=True)
 
 
 class Nodes(NamedTuple):
@@ -81,8 +95,21 @@ class Progress(NamedTuple):
 
 def room_for_nodes(count: int) -> Nodes:
     """Return room for that many nodes."""
-    rows = (np.zeros(count) for _ in range(4))
-    return Nodes(*rows, np.zeros(count, dtype=bool), np.zeros((count, 2)))
+    times, clocks, paths, growths = np.zeros((4, count))
+    breaks = np.zeros(count, dtype=bool)
+    return Nodes(times, clocks, paths, growths, breaks, np.zeros((count, 2)))
+
+
+def first_nodes(nodes: Nodes, count: int) -> Nodes:
+    """Return that many of the nodes, the first ones."""
+    return Nodes(
+        nodes.times[:count].copy(),
+        nodes.clocks[:count].copy(),
+        nodes.paths[:count].copy(),
+        nodes.growths[:count].copy(),
+        nodes.breaks[:count].copy(),
+        nodes.logs[:count].copy(),
+    )
 
 
 @_compiled
@@ -101,13 +128,11 @@ def _keep(nodes: Nodes, g: int, now: Moment, growth: float, broken: bool) -> Non
 
 
 @_compiled
-def _moved(
-    past: Progress, now: Moment, flux: float, rough: float, since: Moment
-) -> Progress:
+def _moved(past: Progress, now: Moment, flux: float, rough: float, since: Moment) -> Progress:
     """Return the progress after one more node, with the flux and w as rough as given."""
     step = now.s - past.now.s
     seen = past.seen + 0.5 * (math.exp(flux) + math.exp(past.flux)) * step
-    if flux + math.log(now.s) > NOTICED:
+    if flux + math.log(now.s) > NOTICED or rough == np.inf:
         rough = max(past.rough, rough * (1.0 - since.s / now.s))  # after a break it soon goes
     else:
         rough = past.rough
@@ -124,9 +149,7 @@ def _over(past: Progress, here: Progress, motion: Motion) -> bool:
 
 
 @_compiled
-def _settled(
-    past: Progress, here: Progress, growths: FloatArray, g: int, motion: Motion
-) -> bool:
+def _settled(past: Progress, here: Progress, growths: FloatArray, g: int, motion: Motion) -> bool:
     """Tell whether the density has come to fall at a steady rate for good."""
     change = abs(here.decay - past.decay)
     calm = g > 3 and growths[g - 3] != 0.0 and change <= SETTLED * here.decay
@@ -165,13 +188,33 @@ def plan(work: Room, space: Basis, nodes: Nodes, motion: Motion) -> tuple[int, f
         here = _moved(past, now, np.logaddexp(below, above), rough, since)
         if _over(past, here, motion) or _settled(past, here, nodes.growths, g, motion):
             return g + 1, here.rough
-        calm = growth != 0.0 and abs(here.decay - past.decay) <= CALM * max(abs(here.decay), 1.0 / now.s)
+        turn = abs(here.decay - past.decay)
+        calm = growth != 0.0 and turn <= CALM * max(abs(here.decay), 1.0 / now.s)
         stiff = min(LONGEST, STIFF / (step.spread + 1e-300))
         longest = min(1.5 * longest, LONGEST_CALM) if calm else stiff
         pause = FALL / here.decay if here.seen > LIKELY and here.decay > 0.0 else np.inf
         growth = step.growth if now.u - since.u > SMOOTH else 0.0
         past = here
     return nodes.times.shape[0], past.rough
+
+
+@_kept
+def halved(nodes: Nodes, motion: Motion) -> Nodes:
+    """Return twice as many nodes, those given at even places; their logs are to be filled in."""
+    count = 2 * nodes.times.shape[0] - 1
+    times, clocks = np.empty(count), np.empty(count)
+    paths, growths = np.empty(count), np.empty(count)
+    breaks = np.empty(count, dtype=np.bool_)
+    for g in range(count):
+        k = (g + 1) // 2
+        if g % 2 == 0:
+            times[g], clocks[g], paths[g] = nodes.times[k], nodes.clocks[k], nodes.paths[k]
+        else:
+            begin = Moment(nodes.times[k - 1], 0.0, nodes.clocks[k - 1], nodes.paths[k - 1])
+            middle = later(begin, math.sqrt(nodes.times[k - 1] * nodes.times[k]), motion)
+            times[g], clocks[g], paths[g] = middle.s, middle.u, middle.path
+        growths[g], breaks[g] = nodes.growths[k], nodes.breaks[k]
+    return Nodes(times, clocks, paths, growths, breaks, np.empty((count, 2)))
 
 
 @_kept

@@ -15,6 +15,8 @@ UNDECIDED = np.array([0.25, 0.1, 0.02, 1e-3, 1e-5, 1e-8])
 SEARCHED = np.linspace(np.log(1e-6), np.log(1e5), 40)  # log seconds
 FINE = 200  # points between which quantiles are interpolated
 POINTS = 12  # nodes in each panel
+MISSED = 1e-7  # share by which a panel may be wrong before it is halved
+HALVINGS = 12
 
 
 def quadrature(passage: FirstPassage, points: int = POINTS) -> tuple[FloatArray, FloatArray]:
@@ -23,11 +25,55 @@ def quadrature(passage: FirstPassage, points: int = POINTS) -> tuple[FloatArray,
     Panels between quantiles of the decision time, Gauss and Legendre's rule in log time in each.
     Only times between 1e-6 and 1e5 seconds are covered.
     """
+    times, weights = _panels(_quantiles(passage), points)
+    return times.ravel(), weights.ravel()
+
+
+def refined_quadrature(
+    passage: FirstPassage, points: int = POINTS
+) -> tuple[FloatArray, FloatArray]:
+    """Do the same with as many panels as it takes: for densities that are smooth in parts only.
+
+    Panels that do not hold as much of the density as their halves do, as where drift jumps, are
+    halved.
+    """
     edges = _quantiles(passage)
+    begins, ends = edges[:-1], edges[1:]
+    held = _held(passage, begins, ends, points)
+    for _ in range(HALVINGS):
+        if len(begins) == 0:
+            break
+        middles = 0.5 * (begins + ends)
+        early = _held(passage, begins, middles, points)
+        late = _held(passage, middles, ends, points)
+        wrong = np.abs(early + late - held) > MISSED
+        edges = np.append(edges, middles[wrong])
+        begins, ends = (
+            np.append(begins[wrong], middles[wrong]),
+            np.append(middles[wrong], ends[wrong]),
+        )
+        held = np.append(early[wrong], late[wrong])
+    times, weights = _panels(np.sort(edges), points)
+    return times.ravel(), weights.ravel()
+
+
+def _panels(edges: FloatArray, points: int) -> tuple[FloatArray, FloatArray]:
+    """Return times and weights, (panels, points), in panels that meet at logs of times."""
+    return _between(edges[:-1], edges[1:], points)
+
+
+def _between(begins: FloatArray, ends: FloatArray, points: int) -> tuple[FloatArray, FloatArray]:
     nodes, weights = _rule(points)
-    half = 0.5 * np.diff(edges)[:, None]
-    times = np.exp((edges[:-1, None] + half) + half * nodes).ravel()
-    return times, (half * weights).ravel() * times
+    half = 0.5 * (ends - begins)[:, None]
+    times = np.exp((begins[:, None] + half) + half * nodes)
+    return times, half * weights * times
+
+
+def _held(passage: FirstPassage, begins: FloatArray, ends: FloatArray, points: int) -> FloatArray:
+    """Integrate the density over panels."""
+    times, weights = _between(begins, ends, points)
+    densities = np.exp(passage.log_density(times.ravel())).sum(axis=1).reshape(times.shape)
+    return np.asarray((densities * weights).sum(axis=1))
 
 
 @functools.cache

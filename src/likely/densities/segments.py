@@ -26,9 +26,7 @@ class Segments:
         breaks: whether there is a break right before each node, (m,).
     """
 
-    def __init__(
-        self, times: FloatArray, values: FloatArray, breaks: NDArray[np.bool_]
-    ) -> None:
+    def __init__(self, times: FloatArray, values: FloatArray, breaks: NDArray[np.bool_]) -> None:
         firsts = np.flatnonzero(breaks)
         self._ends = times[firsts]
         self._origins = np.append(0.0, times[firsts - 1])

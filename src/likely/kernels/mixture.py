@@ -3,6 +3,9 @@
 Parameters come as rows, one for all trials or one a trial. The network is evaluated once for each
 distinct row, together with its derivatives, so a trial costs one exponential per component.
 Trials are (rt, choice) pairs as `likely.trials` encodes them.
+
+Where decisions end at a finite time, as those between closing boundaries do, the mixture is one of
+s / (1 - c s) in place of the decision time s, with a closing rate c of the network's own.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ _compiled = numba.njit(nogil=True, error_model="numpy")
 
 REACH = 2.0  # inputs run from -1 to 1 over the box; beyond -2 and 2 they stand still
 SMALLEST = 1e-9  # of what a logarithm is taken
+LAST = 1e-3  # c s never comes nearer to 1; from there on the stretched time goes on linearly
 ROWS_AT_ONCE = 512  # distinct rows whose network outputs are held in memory together
 
 
@@ -29,7 +33,9 @@ class Layout(NamedTuple):
     """What compiled code must know of a mixture besides its weights.
 
     Args:
-        sizes: widths of all layers (int64).
+        sizes: widths of all layers (int64). A first one larger than the number of features means
+            that products of two features are inputs too; a last one larger than three outputs a
+            term, that there is a closing rate.
         features: one row a feature: column, lower, upper, whether its logarithm enters.
         support: lower and upper end of each parameter's support, (p, 2).
         choices: values of the choices (float64).
@@ -71,8 +77,9 @@ def _unpack(whole, real):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
-    """Write standardised inputs (rows, F) and their derivatives (rows, p, F), which start at 0."""
-    for j in range(features.shape[0]):
+    """Write standardised inputs (rows, m) and their derivatives (rows, p, m), which start at 0."""
+    count = features.shape[0]
+    for j in range(count):
         column = int(features[j, 0])
         logarithm = features[j, 3] > 0
         low = math.log(features[j, 1]) if logarithm else features[j, 1]
@@ -84,6 +91,21 @@ def _inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
             x[i, j] = min(max(scaled, -REACH), REACH)
             if dx.shape[1] > 0 and abs(scaled) <= REACH:
                 dx[i, column, j] = (1.0 / value if logarithm else 1.0) / half
+    if x.shape[1] > count:
+        _products(count, x, dx)
+
+
+@_compiled
+def _products(count, x, dx):  # type: ignore[no-untyped-def]
+    """Write the products of the first `count` inputs, each with itself and those after it."""
+    for i in range(x.shape[0]):
+        place = count
+        for j in range(count):
+            for k in range(j, count):
+                x[i, place] = x[i, j] * x[i, k]
+                for d in range(dx.shape[1]):
+                    dx[i, d, place] = x[i, j] * dx[i, d, k] + x[i, k] * dx[i, d, j]
+                place += 1
 
 
 @_compiled
@@ -171,14 +193,53 @@ def _normalise(outputs, slopes, terms):  # type: ignore[no-untyped-def]
 def _mixtures(weights, layout, rows, derivatives):  # type: ignore[no-untyped-def]
     """Return log w, log mu, log lambda of each row, (rows, 3CK), and derivatives (rows, p, 3CK)."""
     count, p = rows.shape[0], rows.shape[1] if derivatives else 0
-    x = np.empty((count, layout.features.shape[0]))
-    dx = np.zeros((count, p, layout.features.shape[0]))
+    x = np.empty((count, layout.sizes[0]))
+    dx = np.zeros((count, p, layout.sizes[0]))
     outputs = np.empty((count, layout.sizes[-1]))
     slopes = np.empty((count, p, layout.sizes[-1]))
     _inputs(layout.features, rows, x, dx)
     network(weights, layout.sizes, x, dx, outputs, slopes)
-    _normalise(outputs, slopes, layout.choices.shape[0] * layout.components)
+    terms = layout.choices.shape[0] * layout.components
+    _normalise(outputs, slopes, terms)
+    if outputs.shape[1] > 3 * terms:
+        _close(outputs, slopes, 3 * terms)
     return outputs, slopes
+
+
+@_compiled
+def _close(outputs, slopes, place):  # type: ignore[no-untyped-def]
+    """Turn the output at `place` into a closing rate, its softplus; adjust its derivatives."""
+    for i in range(outputs.shape[0]):
+        raw = outputs[i, place]
+        outputs[i, place] = max(raw, 0.0) + math.log1p(math.exp(-abs(raw)))
+        for d in range(slopes.shape[1]):
+            slopes[i, d, place] /= 1.0 + math.exp(-raw)
+
+
+@_compiled
+def _stretch(s, rate):  # type: ignore[no-untyped-def]
+    """Return the stretched time u of s > 0, log du/ds, and the derivatives of both by s and rate.
+
+    They come in the order u, log du/ds, du/ds, du/drate, and those two of log du/ds.
+    """
+    left = 1.0 - rate * s
+    if left > LAST:
+        pull = 1.0 / left
+        slope = pull * pull
+        return s * pull, 2.0 * math.log(pull), slope, s * s * slope, 2 * rate * pull, 2 * s * pull
+    turn = (1.0 - LAST) / rate
+    slope = 1.0 / (LAST * LAST)
+    u = turn / LAST + (s - turn) * slope
+    return u, math.log(slope), slope, (slope - 1.0 / LAST) * turn / rate, 0.0, 0.0
+
+
+@_compiled
+def _relax(u, rate):  # type: ignore[no-untyped-def]
+    """Return the time whose stretched time is u."""
+    if rate * u < (1.0 - LAST) / LAST:
+        return u / (1.0 + rate * u)
+    turn = (1.0 - LAST) / rate
+    return turn + (u - turn / LAST) * LAST * LAST
 
 
 @_compiled
@@ -231,13 +292,21 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
     if last == first or role > 0 and not 0.0 < s < np.inf:
         return -np.inf
     best = -np.inf
-    log_s = math.log(s) if role != 0 else 0.0
+    closing = outputs.shape[0] > 3 * terms
+    u, stretch, u_by_s, u_by_rate, stretch_by_s, stretch_by_rate = s, 0.0, 1.0, 0.0, 0.0, 0.0
+    if closing and role != 0:
+        u, stretch, u_by_s, u_by_rate, stretch_by_s, stretch_by_rate = _stretch(
+            s, outputs[3 * terms]
+        )
+        if role < 0:
+            stretch, stretch_by_s, stretch_by_rate = 0.0, 0.0, 0.0
+    log_u = math.log(u) if role != 0 else 0.0
     for j in range(first, last):
         log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
         if role > 0:
-            value, by_mu, by_lambda, by_s = log_density_terms(s, log_s, log_mu, log_lambda)
+            value, by_mu, by_lambda, by_s = log_density_terms(u, log_u, log_mu, log_lambda)
         elif role < 0:
-            value, by_mu, by_lambda, by_s = log_survival_terms(s, log_s, log_mu, log_lambda)
+            value, by_mu, by_lambda, by_s = log_survival_terms(u, log_u, log_mu, log_lambda)
         else:
             value, by_mu, by_lambda, by_s = 0.0, 0.0, 0.0, 0.0
         work[0, j] = outputs[j] + value
@@ -249,6 +318,7 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
     for j in range(first, last):
         work[0, j] = math.exp(work[0, j] - best)
         total += work[0, j]
+    by_u = 0.0
     for j in range(first, last):
         share = work[0, j] / total
         for d in range(len(gradient)):
@@ -257,9 +327,14 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
                 + work[1, j] * slopes[d, terms + j]
                 + work[2, j] * slopes[d, 2 * terms + j]
             )
-        if layout.non_decision >= 0:
-            gradient[layout.non_decision] -= share * work[3, j]
-    return best + math.log(total)
+        by_u += share * work[3, j]
+    if closing and role != 0:
+        by_rate = by_u * u_by_rate + stretch_by_rate
+        for d in range(len(gradient)):
+            gradient[d] += by_rate * slopes[d, 3 * terms]
+    if layout.non_decision >= 0 and role != 0:
+        gradient[layout.non_decision] -= by_u * u_by_s + stretch_by_s
+    return best + math.log(total) + stretch
 
 
 @_compiled
@@ -322,6 +397,8 @@ def draws(weights, layout, theta, uniforms, normals, trials):  # type: ignore[no
                 j = _pick(outputs[r], terms, uniforms[i, 0])
                 mu, lam = math.exp(outputs[r, terms + j]), math.exp(outputs[r, 2 * terms + j])
                 s = draw(mu, lam, normals[i], uniforms[i, 1])
+                if outputs.shape[1] > 3 * terms:
+                    s = _relax(s, outputs[r, 3 * terms])
                 trials[i, 0] = shift + s if inside else np.nan
                 trials[i, 1] = layout.choices[j // layout.components] if inside else np.nan
 

@@ -14,22 +14,52 @@ import jax.numpy as jnp
 from jax.scipy.special import log_ndtr, logsumexp
 
 from likely.declaration import Declaration
+from likely.kernels.mixture import LAST
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
 
 
 class Mixture(NamedTuple):
-    """Log weights, log means and log shapes, each (rows, choices, components)."""
+    """Log weights, log means and log shapes, each (rows, choices, components), of a mixture.
+
+    It is one of decision times, or of times stretched at closing rates (rows,).
+    """
 
     log_w: jax.Array
     log_mu: jax.Array
     log_lambda: jax.Array
+    closing: jax.Array | None = None
+
+
+def stretch(s: jax.Array, closing: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """Return stretched times s / (1 - c s) and the log of their derivative.
+
+    From 1 - c s = `LAST` on they go on linearly, so that no time is impossible.
+    """
+    if closing is None:
+        return s, jnp.zeros_like(s)
+    left = 1.0 - closing * s
+    inside = left > LAST
+    left = jnp.where(inside, left, LAST)
+    turn = (1.0 - LAST) / jnp.where(inside, 1.0, closing)
+    u = jnp.where(inside, s / left, turn / LAST + (s - turn) / LAST**2)
+    return u, -2.0 * jnp.log(left)
+
+
+def relax(u: jax.Array, closing: jax.Array | None) -> jax.Array:
+    """Return the times whose stretched times are u."""
+    if closing is None:
+        return u
+    inside = closing * u < (1.0 - LAST) / LAST
+    turn = (1.0 - LAST) / jnp.where(inside, 1.0, closing)
+    return jnp.where(inside, u / (1.0 + closing * u), turn + (u - turn / LAST) * LAST**2)
 
 
 def log_inverse_gaussian(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array) -> jax.Array:
     """Log density of the inverse Gaussian at s > 0."""
-    excess = s * jnp.exp(-log_mu) - 1.0
-    exponent = jnp.exp(log_lambda) * excess * excess / (2.0 * s)
+    root = jnp.sqrt(s)
+    excess = root * jnp.exp(-log_mu) - 1.0 / root  # its square does not overflow in float32
+    exponent = 0.5 * jnp.exp(log_lambda) * excess * excess
     return 0.5 * (log_lambda - LOG_TWO_PI - 3.0 * jnp.log(s)) - exponent
 
 
@@ -66,8 +96,9 @@ def log_density(
     chosen = _chosen(declaration, choice)
     s = rt - _shift(declaration, theta)
     possible = (s > 0.0) & jnp.isfinite(s)
-    safe = jnp.where(timed & possible, s, 1.0)[:, None, None]
-    densities = log_inverse_gaussian(safe, mixture.log_mu, mixture.log_lambda)
+    safe, slope = stretch(jnp.where(timed & possible, s, 1.0), mixture.closing)
+    safe, slope = safe[:, None, None], slope[:, None, None]
+    densities = log_inverse_gaussian(safe, mixture.log_mu, mixture.log_lambda) + slope
     times = jnp.where((timed & ~omitted)[:, None, None], densities, 0.0)
     times = jax.lax.cond(
         jnp.any(timed & omitted),
@@ -95,7 +126,7 @@ def draw_trials(
 ) -> jax.Array:
     """Turn uniforms (n, 2) and normals (n,) into trials (n, 2)."""
     n, components = len(normals), mixture.log_w.shape[-1]
-    flat = [jnp.broadcast_to(p.reshape(len(p), -1), (n, p[0].size)) for p in mixture]
+    flat = [jnp.broadcast_to(p.reshape(len(p), -1), (n, p[0].size)) for p in mixture[:3]]
     cumulative = jnp.cumsum(jnp.exp(flat[0]), axis=1)
     level = uniforms[:, :1] * cumulative[:, -1:]
     index = jnp.minimum((cumulative <= level).sum(axis=1), cumulative.shape[1] - 1)
@@ -103,6 +134,7 @@ def draw_trials(
     w = 0.5 * mu * normals**2 / lam
     smaller = mu / (1.0 + w + jnp.sqrt(w * (2.0 + w)))
     s = jnp.where(uniforms[:, 1] * (mu + smaller) <= mu, smaller, mu * (mu / smaller))
+    s = relax(s, mixture.closing)
     choice = jnp.asarray(declaration.choices, s.dtype)[index // components]
     trials = jnp.stack([s + _shift(declaration, theta), choice], axis=1)
     return jnp.where(supported(declaration, theta)[:, None], trials, jnp.nan)

@@ -8,10 +8,17 @@ at large ones. The inverse Gaussian has exactly these two tails, so the density 
 with weights that sum to one over choices and components. A small network of theta alone gives w,
 log mu and log lambda. Mass is 1 and the support is s > 0 by construction; choice probabilities
 are sums of weights; survival functions are closed forms.
+
+Decisions between closing boundaries end at a finite time. There the mixture is one of the
+stretched time s / (1 - c s), with one more output for the closing rate c >= 0; all that was said
+holds still. For straight boundaries that fall at k from a, this is, up to a factor, the clock on
+which they stand still if c = k / a (see `likely.densities.linear`), and on which the density has
+both tails of a mixture.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,19 +88,29 @@ class MixtureDensity(Density):
         features: the network's inputs, in order.
         hidden: widths of the hidden layers.
         components: inverse Gaussians per choice.
+        products: whether products of two features are inputs as well.
+        closing: whether there is a closing rate.
     """
 
     declaration: Declaration
     features: tuple[Feature, ...]
     hidden: tuple[int, ...] = (64, 64, 64)
     components: int = 8
+    products: bool = False
+    closing: bool = False
 
     @classmethod
     def for_model(
-        cls, declaration: Declaration, hidden: tuple[int, ...] = (64, 64, 64), components: int = 8
+        cls,
+        declaration: Declaration,
+        hidden: tuple[int, ...] = (64, 64, 64),
+        components: int = 8,
+        *,
+        products: bool = False,
+        closing: bool = False,
     ) -> MixtureDensity:
         """Return the form for a model, with the inputs its box asks for."""
-        return cls(declaration, features_of(declaration), hidden, components)
+        return cls(declaration, features_of(declaration), hidden, components, products, closing)
 
     @classmethod
     def from_specification(
@@ -104,11 +121,18 @@ class MixtureDensity(Density):
             declaration,
             tuple(int(width) for width in specification["hidden"]),
             int(specification["components"]),
+            products=bool(specification.get("products", False)),
+            closing=bool(specification.get("closing", False)),
         )
 
     def specification(self) -> dict[str, Any]:
-        """Return widths and number of components."""
-        return {"hidden": list(self.hidden), "components": self.components}
+        """Return widths, number of components, and what else there is."""
+        return {
+            "hidden": list(self.hidden),
+            "components": self.components,
+            "products": self.products,
+            "closing": self.closing,
+        }
 
     @property
     def terms(self) -> int:
@@ -118,7 +142,14 @@ class MixtureDensity(Density):
     @property
     def sizes(self) -> tuple[int, ...]:
         """Widths of all layers, inputs and outputs included."""
-        return (len(self.features), *self.hidden, 3 * self.terms)
+        count = len(self.features)
+        products = count * (count + 1) // 2 if self.products else 0
+        return (count + products, *self.hidden, self.outputs_wanted)
+
+    @property
+    def outputs_wanted(self) -> int:
+        """Number of the network's outputs."""
+        return 3 * self.terms + int(self.closing)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -173,7 +204,7 @@ class MixtureDensity(Density):
     @property
     def network(self) -> Perceptron:
         """The perceptron, in Flax."""
-        return Perceptron(self.hidden, 3 * self.terms)
+        return Perceptron(self.hidden, self.outputs_wanted)
 
     def outputs(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> jax.Array:
         """Return the network's outputs (..., 3CK) for parameter rows (..., p)."""
@@ -187,15 +218,19 @@ class MixtureDensity(Density):
             value = theta[..., f.column]
             value = jnp.log(jnp.maximum(value, SMALLEST)) if f.logarithm else value
             columns.append(jnp.clip((value - f.centre) / f.half_width, -REACH, REACH))
+        if self.products:
+            pairs = itertools.combinations_with_replacement(range(len(columns)), 2)
+            columns += [columns[i] * columns[j] for i, j in pairs]
         return jnp.stack(columns, axis=-1)
 
     def mixture(self, outputs: jax.Array) -> Mixture:
-        """Read log w, log mu and log lambda, each (..., C, K), off the outputs."""
+        """Read log w, log mu, log lambda, each (..., C, K), and closing rates off the outputs."""
         shape = (3, len(self.declaration.choices), self.components)
-        parts = outputs.reshape(outputs.shape[:-1] + shape)
+        parts = outputs[..., : 3 * self.terms].reshape(outputs.shape[:-1] + shape)
         logits = parts[..., 0, :, :]
         log_w = logits - logsumexp(logits, axis=(-2, -1), keepdims=True)
-        return Mixture(log_w, parts[..., 1, :, :], parts[..., 2, :, :])
+        rate = jax.nn.softplus(outputs[..., -1]) if self.closing else None
+        return Mixture(log_w, parts[..., 1, :, :], parts[..., 2, :, :], rate)
 
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
