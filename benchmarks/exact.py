@@ -6,8 +6,9 @@ Errors are E|dlog p|, the mean over the true density of the error of its logarit
 where the peer has no density). The truth is a Wiener series for the ddm, a closed form for the
 angle model; for the others it is our own solution at a tolerance of 3e-7, which is checked against
 the peer: the peer's error must go to zero with its step. The peer (`peers/pyddm_exact.py`) runs in
-an environment of its own, at several steps; its best method is shown, and its bins are read at
-their ends or in their middles, whichever is better. Times are medians of one solution at one
+an environment of its own, at several steps; its bins are read at their ends or in their middles,
+whichever is better. What is left of the error of its analytical solver is that of reading between
+its bins; verdicts compare numerical solvers alone. Times are medians of one solution at one
 parameter set on one thread; ours include the density at a thousand times.
 """
 

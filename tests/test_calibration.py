@@ -179,3 +179,13 @@ def test_careless_calls_are_refused() -> None:
         lk.calibrate(PRIOR, observe, lambda data, seed: {"mu": np.full(99, np.nan)}, seed=1)
     with pytest.raises(ParameterError, match="as many of each parameter"):
         lk.calibrate({"mu": np.zeros(30), "s": np.zeros(29)}, observe, conjugate(), seed=1)
+
+
+def test_one_bad_quantity_among_hundreds_is_found() -> None:
+    ranks = np.random.default_rng(1).integers(100, size=(200, 300))
+    names = [f"q{i}" for i in range(300)]
+    fine = Calibration(pd.DataFrame(ranks, columns=names), 99)
+    ranks[:, 7] //= 2
+    spoilt = Calibration(pd.DataFrame(ranks, columns=names), 99)
+    assert fine.calibrated
+    assert spoilt.uncalibrated == ["q7"]

@@ -16,11 +16,11 @@ from handmade import handmade_ddm
 import likely as lk
 from likely.certificates import checking
 from likely.certificates.against_draws import against_draws
-from likely.certificates.against_exact import against_exact
+from likely.certificates.against_exact import _errors, _solved, against_exact
 from likely.certificates.checking import examine
 from likely.certificates.classifier import separation
 from likely.certificates.effort import Effort
-from likely.certificates.judgement import Grade, Judgement, of_draws, of_exact
+from likely.certificates.judgement import Grade, Judgement, of_draws, of_exact, of_shift
 from likely.certificates.region import Region
 from likely.certificates.transforms import band, distance
 from likely.errors import FileFormatError, ModelError, ParameterError
@@ -114,6 +114,36 @@ def test_each_measure_against_the_exact_density_can_fail(
     name: str, of: str, change: Callable[..., np.ndarray], measures: set[str]
 ) -> None:
     assert exact_failures(changed(change, of)) >= measures
+
+
+def test_a_gradient_that_is_no_number_fails() -> None:
+    def cut(rows: np.ndarray, trials: np.ndarray, exact: np.ndarray) -> np.ndarray:
+        return np.where(rows[:, 1] > 1.0, np.nan, exact)
+
+    fails = exact_failures(changed(cut))
+    assert {"log density, 95%", "divergence, 95%", "single points, 95%"} <= fails
+    region = Region.of(DDM.declaration, None)
+    row = region.sets(1, 1)
+    exact = _solved(DDM.twin, region, row[0], True)
+    assert exact is not None
+    nothing = np.full((*exact.log_p.shape, 4), np.nan)
+    found = _errors(region, exact, exact.log_p, nothing)
+    assert found.gradient == pytest.approx(1000.0, rel=1e-3)
+    assert found.slope == pytest.approx(1000.0, rel=1e-3)
+
+
+def test_what_could_not_be_judged_counts_against_a_likelihood() -> None:
+    certificate = handwritten(handmade_ddm())
+    assert certificate.exact is not None
+    assert certificate.shift is not None
+    unsolved = replace(certificate, exact=replace(certificate.exact, unsolved=1))
+    assert "sets without an exact density, share" in failed(unsolved.judgements)
+    assert "1 more sets could not be judged" in unsolved.verdict
+    lower_bounds = replace(certificate.shift.shifts[0], at_least=2)
+    shift = replace(certificate.shift, shifts=(lower_bounds,))
+    judged = of_shift(shift)
+    assert min(j.grade for j in judged) is Grade.UNFIT
+    assert failed(judged) == {"hardly overlapping posteriors at 1,000 trials, share"}
 
 
 def test_a_change_of_one_kind_fails_that_measure_alone() -> None:
@@ -278,7 +308,7 @@ def test_bad_requests_are_refused() -> None:
 def test_a_likelihood_of_no_known_model_needs_one() -> None:
     declaration = replace(DDM.declaration, name="mine")
     likelihood = plain(declaration, ddm_values, ddm_draws)
-    with pytest.raises(ModelError, match=r"no model 'mine' in likely\.models"):
+    with pytest.raises(ModelError, match="unknown model 'mine'.*model="):
         lk.check(likelihood)
     one_way = lk.Simulator(
         "mine", parameters=dict(DDM.box), choices=(-1, 1), non_decision=None, vectorized=True,

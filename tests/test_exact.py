@@ -93,7 +93,7 @@ class TestRefusals:
             (THETA | {"w": 1.0}, "w"),
             ({"v": 1.0}, "a"),
             (THETA | {"v": np.nan}, "v"),
-            (THETA | {"z": 1.0}, "z"),
+            (THETA | {"z": 1.2}, "z"),
             (THETA | {"a": -1.0}, "a"),
             (THETA | {"v": np.zeros(2)}, "2"),
         ],
@@ -140,3 +140,13 @@ def test_over_the_angle_box_nothing_is_nan_and_choices_are_mirror_images(v, a, z
     assert not np.isnan(one).any()
     assert_allclose(one, other[[1, 0, 3, 2]], rtol=1e-6, atol=1e-7)
     assert np.exp(one[2]) + np.exp(one[3]) <= 1.0 + 1e-6
+
+
+def test_rows_that_differ_in_the_delay_alone_are_solved_once(monkeypatch):
+    solve, solved = LinearTwin.solve, []
+    monkeypatch.setattr(LinearTwin, "solve", lambda *args: solved.append(1) or solve(*args))
+    delays = np.array([0.1, 0.2, 0.3])
+    values = lk.exact("angle", THETA | {"t": delays}, TRIALS)
+    assert len(solved) == 1
+    for value, t, (rt, choice) in zip(values, delays, TRIALS.itertuples(index=False), strict=True):
+        assert_allclose(np.exp(value), angle(rt, choice, THETA | {"t": t}))

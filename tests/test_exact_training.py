@@ -8,8 +8,10 @@ import pytest
 import likely as lk
 from likely import exact_batches, training
 from likely.densities.quadrature import quadrature
+from likely.densities.twin import TOLERANCE, ExactTwin, FirstPassage
 from likely.errors import ModelError, ParameterError, RoughTrainingWarning
-from likely.exact_batches import ExactBatches
+from likely.exact_batches import ExactBatches, Labels
+from likely.networks.mixture import MixtureDensity
 
 SMALL = lk.models["ddm"].with_box(v=(-2, 2), a=(0.6, 1.6), z=(0.3, 0.7))
 
@@ -92,3 +94,38 @@ def test_what_cannot_be_is_refused() -> None:
         train(coin, steps=1, labels="exact")
     with pytest.raises(ParameterError, match="labels is 'exat'; it must be 'exact' or 'draws'"):
         train(steps=1, labels="exat")
+
+
+class Broken(ExactTwin):
+    """A twin that has no density at drifts above 1.9."""
+
+    def solve(self, row: np.ndarray, tolerance: float = TOLERANCE) -> FirstPassage:
+        if row[0] > 1.9:
+            raise ParameterError("no density here")
+        return SMALL.twin.solve(row, tolerance)
+
+
+def test_where_some_densities_cannot_be_had_draws_teach(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = lk.Diffusion(
+        "broken", parameters=SMALL.box, drift=SMALL.drift, boundary=SMALL.boundary, twin=Broken()
+    )
+    monkeypatch.setattr(training, "pays", lambda batches, seconds: True)
+    with pytest.warns(RoughTrainingWarning, match="draws in"):
+        likelihood = train(broken, seconds=0.5)
+    assert likelihood.training.labels == "draws"
+    with pytest.raises(ParameterError, match="no density here"):
+        train(broken, steps=1, labels="exact")
+
+
+def test_no_more_is_solved_than_is_learnt_from() -> None:
+    assert train(steps=1, labels="exact").training.sets == 250
+
+
+def test_sets_whose_decisions_are_too_late_to_count_do_no_harm() -> None:
+    density = MixtureDensity.for_model(SMALL.declaration, (4,), 2)
+    weights = training._initial_weights(density, 0, np.array([0.5, 1.0]))
+    late = Labels(
+        np.array([[1.0, 1.0, 0.5, 0.0]]), np.full((1, 3), 50.0), np.zeros((1, 3)),
+        np.full((1, 2, 3), exact_batches.LOWEST),
+    )  # fmt: skip
+    assert np.isfinite(training._exact_loss(density, weights, late))

@@ -309,7 +309,9 @@ class TestRefusals:
         twin = fokker_planck_twin(
             lambda x, v: v if x > 0.0 else -v, still, relative, ("v", "a", "z")
         )
-        with pytest.raises(ParameterError, match="discontinuous over the evidence"):
+        with pytest.raises(
+            ParameterError, match="takes a drift that is continuous over the evidence"
+        ):
             twin.solve(row(1.0, 1.5, 0.4))
 
     def test_a_start_beyond_the_boundary(self):

@@ -323,11 +323,11 @@ def test_careless_calls_are_refused(trials: pd.DataFrame) -> None:
 
 def test_a_reference_must_fit(trials: pd.DataFrame) -> None:
     fine = posterior(v=np.linspace(0.8, 1.0, 50), a=np.linspace(1.1, 1.2, 50))
-    with pytest.raises(ModelError, match="'angle' has parameters v, a, z, t, theta"):
+    with pytest.raises(ModelError, match="has the parameters .*'theta'.*reference="):
         lk.verify(fine, model_of(SHIPPED, trials), reference="angle")
     renamed = replace(SHIPPED.density, declaration=replace(SHIPPED.declaration, name="mine"))
     mine = replace(SHIPPED, density=renamed)
-    with pytest.raises(ModelError, match="unknown model 'mine'.*reference=model"):
+    with pytest.raises(ModelError, match="unknown model 'mine'.*reference="):
         lk.verify(fine, model_of(mine, trials))
     assert lk.verify(fine, model_of(mine, trials), reference="ddm", progress=False).k_hat < 0.7
 

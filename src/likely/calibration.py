@@ -225,7 +225,8 @@ def uniform_p(shares: FloatArray, n: int) -> float:
     levels = len(shares) + 1
     observed = _strangeness(np.rint(shares * n)[None], n)[0]
     as_strange = np.sum(_strangeness_of_uniform(levels, n) * EQUAL <= observed)
-    return float(max(as_strange, 1) / SIMULATIONS)
+    # What no simulation shows is bounded by the sum over levels (Bonferroni), however small.
+    return float(min(max(as_strange, 1) / SIMULATIONS, (levels - 1) * observed))
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,8 @@ def exact(
 ) -> FloatArray:
     """Return the exact log density of each trial.
 
-    Distinct parameter rows are solved once each, on all cores.
+    Distinct parameter rows are solved once each, on all cores; rows that differ in nothing but the
+    non-decision time share a solution.
 
     Args:
         model: a model with an exact twin (every `likely.Diffusion` has one), or the name of one in
@@ -61,18 +63,52 @@ def exact(
         raise ParameterError(f"{len(rows)} parameter rows do not fit {len(encoded)} trials.")
     for parameter, column in zip(model.parameters, rows.T, strict=True):
         parameter.require_supported(column)
-    distinct, which = np.unique(rows, axis=0, return_inverse=True)
+    problem = undelayed(model.declaration, rows, np.arange(len(rows)), encoded)
     values = np.empty(len(encoded))
 
     def fill(index: int) -> None:
-        chosen = which == index if len(rows) > 1 else slice(None)
-        row = distinct[index]
+        chosen = problem.which == index if len(rows) > 1 else slice(None)
+        row = problem.rows[index]
         passage = twin.solve(row, tolerance)
-        values[chosen] = log_density(model.declaration, passage, row, encoded[chosen])
+        values[chosen] = log_density(model.declaration, passage, row, problem.trials[chosen])
 
     with ThreadPoolExecutor(threads or available_cores()) as pool:
-        list(pool.map(fill, range(len(distinct))))
+        list(pool.map(fill, range(len(problem.rows))))
     return values
+
+
+class Undelayed(NamedTuple):
+    """Trials without non-decision times, and what has to be solved for them.
+
+    Args:
+        rows: distinct parameter rows (k, p), with non-decision times of 0.
+        which: the row of each trial (n,).
+        trials: encoded (n, 2), in decision times.
+    """
+
+    rows: FloatArray
+    which: np.ndarray
+    trials: FloatArray
+
+
+def undelayed(
+    declaration: Declaration, rows: FloatArray, which: np.ndarray, encoded: FloatArray
+) -> Undelayed:
+    """Take non-decision times out of parameter rows (m, p) and of encoded trials (n, 2).
+
+    Args:
+        declaration: of the model.
+        rows: parameter rows, (m, p).
+        which: the row of each trial, (n,), or (1,) if they share one.
+        encoded: trials, (n, 2).
+    """
+    column = declaration.non_decision_column
+    rows, trials = rows.copy(), encoded.copy()
+    if column is not None:
+        trials[:, 0] -= rows[which, column]
+        rows[:, column] = 0.0
+    distinct, solution = np.unique(rows, axis=0, return_inverse=True)
+    return Undelayed(distinct, solution[which], trials)
 
 
 def require_twin(model: Model) -> ExactTwin:

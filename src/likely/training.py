@@ -20,7 +20,7 @@ from likely.certificates.checking import examine
 from likely.certificates.effort import QUICK
 from likely.checks import require_count, require_positive, require_seed
 from likely.errors import ParameterError, RoughTrainingWarning
-from likely.exact_batches import FEWEST, POOL, ExactBatches, Labels, pays
+from likely.exact_batches import FEWEST, POOL, SETS, ExactBatches, Labels, pays
 from likely.likelihood import Likelihood, Training
 from likely.model import Diffusion, Model
 from likely.networks.inverse_gaussian import log_inverse_gaussian, log_survival, stretch
@@ -77,8 +77,8 @@ def train(
         steps: number of optimisation steps, instead of a time.
         seed: any integer from 0 to 2^64 - 1.
         labels: "exact" or "draws". By default exact densities where the model has a twin that
-            gives enough of them in the time there is, and draws where it does not, or steps are
-            given.
+            gives enough of them, all over the box, in the time there is, and draws where it does
+            not, or steps are given.
         hidden: widths of the network's hidden layers.
         components: inverse Gaussians per choice.
         closing: whether decisions may end at a finite time, as between closing boundaries; by
@@ -108,7 +108,7 @@ def train(
     )  # fmt: skip
     label = f"training {model.name}"
     with Progress(label, 1.0, show=progress, delay=0.0) as bar:
-        exact = _exact_batches(model, labels, schedule, seed)
+        exact = _solved(model, labels, schedule, seed, bar)
         if exact is not None:
             weights, training = _on_exact(density, exact, schedule, seed, bar)
         else:
@@ -154,12 +154,28 @@ def _exact_batches(
     return batches
 
 
+def _solved(
+    model: Model, labels: str | None, schedule: _Schedule, seed: int, bar: Progress
+) -> ExactBatches | None:
+    """Solve for labels; return None to train on draws, as where there are no solutions."""
+    batches = _exact_batches(model, labels, schedule, seed)
+    if batches is None:
+        return None
+    share = SOLVING if schedule.seconds is not None else 0.0
+    seconds = np.inf if schedule.seconds is None else SOLVING * schedule.seconds
+    sets = POOL if schedule.steps is None else min(POOL, schedule.steps * SETS)
+    try:
+        batches.fill(sets, lambda done: bar.update(share * done, "solving"), seconds)
+    except ParameterError:
+        if labels == EXACT:
+            raise
+        return None
+    return batches
+
+
 def _on_exact(
     density: MixtureDensity, batches: ExactBatches, schedule: _Schedule, seed: int, bar: Progress
 ) -> tuple[Weights, Training]:
-    share = SOLVING if schedule.seconds is not None else 0.0
-    seconds = np.inf if schedule.seconds is None else SOLVING * schedule.seconds
-    batches.fill(POOL, lambda done: bar.update(share * done, "solving"), seconds)
     schedule.begin_learning()
     first = batches.typical_times(_levels(density))
     weights = _initial_weights(density, seed, first)
@@ -333,7 +349,8 @@ def _exact_loss(density: MixtureDensity, weights: Weights, batch: Labels) -> jax
     divergence = ((p * surprise + q - p) * batch.weights[:, None, :]).sum(axis=(1, 2))
     counted = log_p > NOTED
     misses = optax.losses.huber_loss(jnp.where(counted, log_p - log_q, 0.0)).sum(axis=(1, 2))
-    return jnp.mean(divergence + TAILS * misses / counted.sum(axis=(1, 2)))
+    counts = jnp.maximum(counted.sum(axis=(1, 2)), 1)  # none, where all is later than counts
+    return jnp.mean(divergence + TAILS * misses / counts)
 
 
 def _of_choice(part: jax.Array, choices: jax.Array) -> jax.Array:

@@ -185,18 +185,19 @@ def _errors(region: Region, exact: _Exact, log_q: FloatArray, by_parameter: Floa
     shares = shares / shares.sum()
     with np.errstate(invalid="ignore"):
         signed = np.where(p > 0.0, exact.log_p - log_q, 0.0)
-    signed = np.clip(np.nan_to_num(signed, nan=0.0, posinf=LARGEST), -LARGEST, LARGEST)
+    signed = np.clip(np.nan_to_num(signed, nan=LARGEST), -LARGEST, LARGEST)
     plausible = np.where(p > PLAUSIBLE, np.abs(signed), 0.0)
     column = region.declaration.non_decision_column
     slope = 0.0
     if column is not None:  # the response time is the decision time plus t: d/dt = -d/ds
         in_log_time = -exact.times[:, None] * by_parameter[..., column]
-        slope = _finite_sum(shares, np.abs(in_log_time - exact.slopes))
+        slope = _mean_error(shares, np.abs(in_log_time - exact.slopes), np.isfinite(exact.slopes))
     gradient = None
     if exact.gradients is not None:
         shaping = list(region.declaration.shaping)
         scaled = by_parameter[..., shaping] * region.width[shaping]
-        gradient = _finite_sum(shares, np.linalg.norm(scaled - exact.gradients, axis=-1))
+        lengths = np.linalg.norm(scaled - exact.gradients, axis=-1)
+        gradient = _mean_error(shares, lengths, np.isfinite(exact.gradients).all(axis=-1))
     return _Errors(
         _finite_sum(shares, np.abs(signed)),
         _finite_sum(shares, signed),
@@ -204,6 +205,15 @@ def _errors(region: Region, exact: _Exact, log_q: FloatArray, by_parameter: Floa
         slope,
         gradient,
     )
+
+
+def _mean_error(shares: FloatArray, errors: FloatArray, known: np.ndarray) -> float:
+    """Return the mean error, all (n, C), where the exact value is known.
+
+    Errors that are not finite are the network's, and count as `LARGEST`.
+    """
+    capped = np.minimum(np.nan_to_num(errors, nan=LARGEST), LARGEST)
+    return float(np.sum(np.where(known & (shares > 0.0), capped, 0.0) * shares))
 
 
 def _finite_sum(weights: FloatArray, values: FloatArray) -> float:

@@ -23,7 +23,7 @@ from likely.errors import ModelError, ParameterError
 from likely.likelihood import Likelihood
 from likely.model import Model
 from likely.progress import Progress
-from likely.zoo import models, resolve
+from likely.zoo import model_of
 
 POSTERIORS = 6.0  # work of posteriors, in that of the other parts
 
@@ -81,7 +81,8 @@ def examine(
     if not isinstance(likelihood, Likelihood):
         raise ParameterError(f"{likelihood!r} is no likelihood; load one with likely.load.")
     require_seed(seed)
-    known = model_of(likelihood, model)
+    known = model_of(likelihood.declaration, model, "model")
+    _require_same_delay(likelihood.declaration, known.declaration)
     region = Region.of(likelihood.declaration, box)
     with Progress(f"checking {known.name}", _total(known, effort), show=progress) as bar:
         seeds = np.random.default_rng(int(seed)).integers(2**63, size=5)
@@ -139,37 +140,13 @@ class _Work:
         )  # fmt: skip
 
 
-def model_of(likelihood: Likelihood, model: Model | str | None) -> Model:
-    """Return the model of a likelihood.
-
-    Raises:
-        ModelError: if it is not given nor in the zoo, or another model than the likelihood's.
-    """
-    name = likelihood.declaration.name
-    if model is None:
-        if name not in models:
-            raise ModelError(
-                f"there is no model '{name}' in likely.models to check the likelihood against; "
-                "give it: model=..."
-            )
-        model = models[name]
-    found = resolve(model)
-    _require_same(likelihood.declaration, found.declaration)
-    return found
-
-
-def _require_same(trained: Declaration, given: Declaration) -> None:
-    pairs = {
-        "parameters": (trained.names, given.names),
-        "choices": (tuple(trained.choices), tuple(given.choices)),
-        "non-decision time": (trained.non_decision, given.non_decision),
-    }
-    for what, (of_likelihood, of_model) in pairs.items():
-        if of_likelihood != of_model:
-            raise ModelError(
-                f"likelihood '{trained.name}' has the {what} {of_likelihood}, but model "
-                f"'{given.name}' has {of_model}; give the model that it was trained on: model=..."
-            )
+def _require_same_delay(trained: Declaration, given: Declaration) -> None:
+    if trained.non_decision != given.non_decision:
+        raise ModelError(
+            f"likelihood '{trained.name}' has the non-decision time {trained.non_decision}, but "
+            f"model '{given.name}' has {given.non_decision}; give the model that it was trained "
+            "on: model=..."
+        )
 
 
 def _simulates(model: Model, effort: Effort) -> bool:

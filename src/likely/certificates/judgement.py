@@ -62,6 +62,9 @@ def of_exact(found: AgainstExact) -> tuple[Judgement, ...]:
         Judgement("mass, 95%", found.mass.high, 0.001, 0.02),
         Judgement("gradient, median", found.gradient.median, 0.2, 1.0),
     ]
+    unsolved = found.unsolved / (found.sets + found.unsolved)
+    # Quantiles and medians mean little if more sets than they leave out are missing.
+    given.append(Judgement("sets without an exact density, share", unsolved, 0.05, 0.5))
     if found.choice is not None:
         given.append(Judgement("choice probability, 95%", found.choice.high, 0.01, 0.03))
     if found.survival is not None:
@@ -84,7 +87,10 @@ def of_shift(found: PosteriorShift) -> tuple[Judgement, ...]:
     return (
         Judgement(f"posterior shift at {n} trials, 90%", shift.high, 0.2, 1.5),
         Judgement(f"posterior shift at {n} trials, median", shift.median, 0.1, 0.5),
-    )
+        # Where posteriors hardly overlap, shifts are lower bounds, and quantiles of them too.
+        Judgement(f"hardly overlapping posteriors at {n} trials, share",
+                  shift.at_least / len(shift.values), 0.1, 0.5),
+    )  # fmt: skip
 
 
 def judged_shift(found: PosteriorShift) -> Shift:

@@ -42,6 +42,11 @@ def _of_exact(found: AgainstExact) -> list[str]:
         f"the median of {found.sets:,} parameter sets (95% of sets: below {errors.high:.2g}; "
         f"worst: {errors.largest:.2g})."
     )
+    if found.unsolved:
+        sentences.append(
+            f"{found.unsolved:,} more sets could not be judged: the exact density could not be "
+            "had there."
+        )
     if found.choice is not None:
         sentences.append(
             f"Choice probabilities are within {found.choice.high:.2g} of the exact ones in 95% of "

@@ -43,12 +43,12 @@ def check(
     Example: likely check mine.likely --model my_models.py:mine -o figures
     """
     from likely.certificates.checking import check as measure
-    from likely.certificates.checking import model_of
     from likely.likelihood import load
     from likely.writing import require_writable
+    from likely.zoo import model_of
 
     given = load(likelihood)
-    known = model_of(given, None if model is None else model_named(model))
+    known = model_of(given.declaration, None if model is None else model_named(model), "model")
     path = Path(likelihood)
     saves = not no_save and path.is_file()
     for folder in [path.parent] * saves + ([] if output is None else [output]):

@@ -11,7 +11,14 @@ import math
 import numba
 import numpy as np
 
-from likely.densities.motion import Moment, Motion, boundary_at, drift_at
+from likely.densities.motion import (
+    Moment,
+    Motion,
+    boundary_at,
+    drift_at,
+    free_shape,
+    rate_at,
+)
 
 EARLY, LATE = 0.5, 0.25  # relative length of a step before and after decisions become likely
 SHRINK = 0.8  # the boundary changes by no more than this factor in a step
@@ -21,6 +28,8 @@ KINK = 4.0  # ratio of the boundary's curvatures within a step that is a kink
 ROUNDING = 1e-12  # of the boundary; less of curvature is none
 SMALL = 1e-6  # displacement in units of the boundary, over b^2 seconds, that is no jump
 CORNER = 1e-8  # seconds, in units of the lesser of b^2 and the time: width of a cornered break
+LAYERED = 0.3  # u in units of the gap squared, up to which layers are thin
+LAYER = 0.005  # height of a layer that needs shorter steps
 PACE = 0.02  # seconds: the drift is looked at as often, lest a pulse is missed
 MOST = 512  # looks a step
 HALVINGS = 30
@@ -110,6 +119,23 @@ def _calm(motion: Motion, now: Moment, step: float) -> bool:
 
 
 @_compiled
+def _finer(now: Moment, motion: Motion) -> float:
+    """Return a factor of the step for thin layers of w at the boundaries.
+
+    They are about u / gap thick and change w by delta u / gap, where gap is the distance from the
+    start to the boundary.
+    """
+    gap = 1.0 - abs(motion.y0)
+    if now.u > LAYERED * gap * gap:
+        return 1.0
+    bend, lean = free_shape(now, motion)
+    shift = now.b * drift_at(motion, 0.0, now.s) - lean
+    turn = bend - rate_at(now, now.s, motion)
+    height = max(abs(shift + turn), abs(shift - turn)) * now.u / gap
+    return 1.0 / math.sqrt(1.0 + height / LAYER)
+
+
+@_compiled
 def next_time(now: Moment, longest: float, pause: float, motion: Motion) -> tuple[float, float]:
     """Choose the end of the step that begins now.
 
@@ -123,7 +149,7 @@ def next_time(now: Moment, longest: float, pause: float, motion: Motion) -> tupl
         The end, and the further edge of the break that begins there, or 0.
     """
     early = (1.0 - abs(motion.y0)) ** 2 / 30.0
-    du = min((EARLY if now.u < early else LATE) * now.u, longest)
+    du = min((EARLY if now.u < early else LATE) * now.u * _finer(now, motion), longest)
     step, edge = min(du * now.b * now.b, pause), 0.0
     for _ in range(HALVINGS):
         found, begin, end = _cornered(motion, now.s, 2.0 * step, now.b)

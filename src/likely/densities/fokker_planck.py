@@ -1,4 +1,10 @@
-"""The exact twin of any one-dimensional diffusion: a numerical solution, refined as needed."""
+"""The exact twin of a one-dimensional diffusion: a numerical solution, refined as needed.
+
+Drift may jump in time and boundaries may have kinks. What is refused, in a sentence: drift that is
+discontinuous over the evidence; boundaries of infinite slope at the start, such as Weibull's with
+alpha near 0.3, where evidence starts right beside them; and evidence that is caught for so long
+that it takes more than `ROOM` steps.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +105,10 @@ class FokkerPlanckTwin(ExactTwin):
                 )
             if rough < CLOSE * tolerance:
                 return space, marching.first_nodes(nodes, count)
-        remedy = "a drift that is not discontinuous over the evidence"
+        remedy = (
+            "a drift that is continuous over the evidence, and a boundary that does not fall on "
+            "the start at once"
+        )
         raise ParameterError(_too_far(motion.row, rough, tolerance, remedy))
 
 

@@ -24,9 +24,9 @@ from likely.simulation import available_cores
 from likely.typing import FloatArray
 from likely.verification.importance import FEWEST, Weights, smoothed
 from likely.verification.judgement import Verification, compare
-from likely.verification.references import ExactReference, Reference, model_of, train_near
+from likely.verification.references import ExactReference, Reference, train_near
 from likely.verification.sites import Answer, Point, Sites
-from likely.zoo import resolve
+from likely.zoo import model_of, resolve
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,9 +137,9 @@ def _model_or_current(model: pm.Model | None) -> pm.Model:
 def _models(declarations: Sequence[Declaration], reference: Model | str | None) -> list[Model]:
     """Return each likelihood's model; the one given is for all, or for those of its name."""
     if reference is None or len({d.name for d in declarations}) == 1:
-        return [model_of(declaration, reference) for declaration in declarations]
+        return [model_of(declaration, reference, "reference") for declaration in declarations]
     name = resolve(reference).name
-    return [model_of(d, reference if d.name == name else None) for d in declarations]
+    return [model_of(d, reference if d.name == name else None, "reference") for d in declarations]
 
 
 def _thinned(posterior: Any, free: Sequence[str], draws: int) -> xr.Dataset:

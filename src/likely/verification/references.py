@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from likely.declaration import Declaration, Parameter
-from likely.errors import ModelError, unknown
 from likely.likelihood import Likelihood
 from likely.model import Model
-from likely.reference import log_density, require_twin
+from likely.reference import log_density, require_twin, undelayed
 from likely.training import train
 from likely.typing import Box, FloatArray
 from likely.verification.sites import Answer
-from likely.zoo import models, resolve
 
 MARGIN = 0.25  # of the draws' range, on either side
 NARROWEST = 0.02  # of the box: a parameter that is the same in all draws needs some width
@@ -56,15 +54,12 @@ class ExactReference(Reference):
     def log_density(self, answer: Answer, trials: FloatArray) -> FloatArray:
         """Solve once for every distinct row; rows that differ in delay only share a solution."""
         declaration, twin = self.model.declaration, require_twin(self.model)
-        delays, rows = _split_delay(declaration, answer.rows)
-        distinct, solution = np.unique(rows, axis=0, return_inverse=True)
-        undelayed = trials - np.stack([delays, np.zeros_like(delays)], axis=1)[answer.which]
-        solution = solution[answer.which]
+        problem = undelayed(declaration, answer.rows, answer.which, trials)
         values = np.empty(len(trials))
-        for index, row in enumerate(distinct):
-            chosen = solution == index
+        for index, row in enumerate(problem.rows):
+            chosen = problem.which == index
             passage = twin.solve(row, self.tolerance)
-            values[chosen] = log_density(declaration, passage, row, undelayed[chosen])
+            values[chosen] = log_density(declaration, passage, row, problem.trials[chosen])
         return values
 
 
@@ -91,28 +86,6 @@ class LocalReference(Reference):
         """Evaluate the network."""
         rows = answer.rows if len(answer.rows) == 1 else answer.rows[answer.which]
         return self.likelihood.logp(rows, trials)
-
-
-def model_of(declaration: Declaration, given: Model | str | None) -> Model:
-    """Return the model of a likelihood: the one given, or that of the zoo with its name.
-
-    Raises:
-        ModelError: if there is none, or it has other parameters or choices.
-    """
-    if given is None and declaration.name not in models:
-        known = unknown("model", declaration.name, models)
-        raise ModelError(
-            f"{known} Give the model that the likelihood was trained on: reference=model."
-        )
-    model = resolve(declaration.name if given is None else given)
-    ours, theirs = declaration, model.declaration
-    if (ours.names, ours.choices) != (theirs.names, theirs.choices):
-        raise ModelError(
-            f"model '{theirs.name}' has parameters {', '.join(theirs.names)} and choices "
-            f"{theirs.choices}, likelihood '{ours.name}' has {', '.join(ours.names)} and "
-            f"{ours.choices}; give the model it was trained on: reference=model."
-        )
-    return model
 
 
 def train_near(
@@ -142,13 +115,3 @@ def _within_support(
     """Widen an interval, at most half the way to the ends of the support."""
     least, most = parameter.support
     return max(low - margin, 0.5 * (low + least)), min(high + margin, 0.5 * (high + most))
-
-
-def _split_delay(declaration: Declaration, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return non-decision times (m,) and rows (m, p) without them."""
-    column = declaration.non_decision_column
-    if column is None:
-        return np.zeros(len(rows)), rows
-    without = rows.copy()
-    without[:, column] = 0.0
-    return rows[:, column], without

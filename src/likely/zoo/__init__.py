@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from likely.declaration import Declaration
 from likely.errors import ModelError, unknown
 from likely.model import Model
 from likely.zoo.collapsing import angle
@@ -59,3 +60,36 @@ def resolve(model: Model | str) -> Model:
     if isinstance(model, str):
         return models[model]
     raise ModelError(f"{model!r} is neither a model nor the name of one.")
+
+
+def model_of(declaration: Declaration, given: Model | str | None, argument: str) -> Model:
+    """Return the model that a likelihood was trained on.
+
+    Args:
+        declaration: the likelihood's.
+        given: the model, or the name of one of the zoo; None for the one there that has the
+            likelihood's name.
+        argument: what the caller calls `given`, for messages.
+
+    Raises:
+        ModelError: if there is no such model, or its parameters or choices are not the
+            likelihood's.
+    """
+    if given is None and declaration.name not in models:
+        known = unknown("model", declaration.name, models)
+        raise ModelError(
+            f"{known} Give the model that the likelihood was trained on: {argument}=..."
+        )
+    model = resolve(declaration.name if given is None else given)
+    pairs = {
+        "parameters": (declaration.names, model.declaration.names),
+        "choices": (tuple(declaration.choices), tuple(model.declaration.choices)),
+    }
+    for what, (of_likelihood, of_model) in pairs.items():
+        if of_likelihood != of_model:
+            raise ModelError(
+                f"likelihood '{declaration.name}' has the {what} {of_likelihood}, but model "
+                f"'{model.name}' has {of_model}; give the model that it was trained on: "
+                f"{argument}=..."
+            )
+    return model

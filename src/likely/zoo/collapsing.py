@@ -8,6 +8,7 @@ from operator import itemgetter
 from likely.declaration import Parameter
 from likely.densities.linear import LinearTwin
 from likely.model import Diffusion
+from likely.typing import FloatArray
 from likely.zoo.diffusion import BOUNDARY, DRIFT, NON_DECISION, START, constant_drift
 
 ANGLE = Parameter(
@@ -20,13 +21,16 @@ def linear_boundary(s: float, a: float, theta: float) -> float:
     return a - s * math.tan(theta)
 
 
-# Columns of v, a, z and theta in the parameter rows of angle.
-_LINEAR = LinearTwin(
-    drift=itemgetter(0),
-    boundary=itemgetter(1),
-    slope=lambda row: math.tan(row[4]),
-    start=lambda row: 2.0 * row[2] - 1.0,
-)
+def _slope(row: FloatArray) -> float:
+    return math.tan(row[4])
+
+
+def _start(row: FloatArray) -> float:
+    return float(2.0 * row[2] - 1.0)
+
+
+# Columns of v, a, z and theta in the parameter rows of angle. (Models pickle: no lambdas.)
+_LINEAR = LinearTwin(drift=itemgetter(0), boundary=itemgetter(1), slope=_slope, start=_start)
 
 angle = Diffusion(
     "angle",
