@@ -145,6 +145,18 @@ def test_a_model_without_an_exact_density_is_judged_by_draws() -> None:
     assert "fresh simulations at each of 20 parameter sets" in right.verdict
 
 
+def test_draws_tell_a_density_that_is_not_normalised() -> None:
+    def tilted(rows: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        return normal_values(rows, trials) + np.where(np.isfinite(trials[:, 0]), rows[:, 0], 0.0)
+
+    model = log_normal(None)
+    likelihood = plain(model.declaration, tilted, normal_draws)
+    certificate = examine(likelihood, model=model, effort=replace(MIXED, simulated=20, draws=300))
+    assert certificate.grade is Grade.UNFIT
+    refused = {j.measure for j in certificate.judgements if not j.trusted}
+    assert refused == {"mass beside draws, 95%"}
+
+
 # Networks
 
 

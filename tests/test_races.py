@@ -381,3 +381,8 @@ def test_a_declared_race_has_an_exact_density():
     assert_share(chosen.mean(), math.exp(unobserved[1]), 20_000)
     too_early = np.array([[0.3, 0.0]])
     assert lk.exact(race, theta, too_early)[0] == -np.inf
+
+
+def test_nothing_to_integrate_is_said():
+    with pytest.raises(ParameterError, match="hardly anything is ever decided"):
+        quadrature(Race((Wald(-30.0, 2.0), Wald(-30.0, 2.0))))

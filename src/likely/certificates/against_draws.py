@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,11 +86,16 @@ def against_draws(
     advance(0.2)
     references = [_kernel_scores(d, o, len(model.choices))
                   for d, o in zip(fresh, others, strict=True)]  # fmt: skip
-    values = [transforms(likelihood, d.row, d.times, d.chosen, MAX_TIME) for d in fresh]
+    values, masses = zip(
+        *(transforms(likelihood, d.row, d.times, d.chosen, MAX_TIME) for d in fresh), strict=True
+    )
+    excess = [_mass_error(mass, d) for mass, d in zip(masses, fresh, strict=True)]
     advance(0.2)
     told = _classified(likelihood, region, fresh, seed)
     advance(0.3)
-    return _recorded(draws, logs, references, values, told, _shares(likelihood, rows, fresh))
+    return _recorded(
+        draws, logs, references, values, excess, told, _shares(likelihood, rows, fresh)
+    )
 
 
 def _simulated(model: Model, rows: FloatArray, draws: int, seed: int, which: int) -> list[_Draws]:
@@ -116,6 +121,14 @@ def _scores(likelihood: Likelihood, fresh: list[_Draws]) -> list[FloatArray]:
     chosen = np.concatenate([d.chosen for d in fresh])
     picked = np.maximum(log_q[np.arange(len(chosen)), chosen], IMPOSSIBLE)
     return np.split(picked, np.cumsum(sizes)[:-1])
+
+
+def _mass_error(mass: float, draws: _Draws) -> float:
+    """Return how far the mass of q up to `MAX_TIME` is from the share of draws, beyond chance."""
+    share = len(draws.times) / draws.draws
+    likely_share = (len(draws.times) + 1.0) / (draws.draws + 2.0)
+    chance = 2.0 * np.sqrt(likely_share * (1.0 - likely_share) / draws.draws)
+    return max(abs(mass - share) - float(chance), 0.0)
 
 
 def _kernel_scores(draws: _Draws, others: _Draws, choices: int) -> FloatArray:
@@ -193,7 +206,8 @@ def _recorded(
     draws: int,
     logs: list[FloatArray],
     references: list[FloatArray],
-    values: list[FloatArray],
+    values: Sequence[FloatArray],
+    excess: Sequence[float],
     told: Separation,
     shares: tuple[FloatArray, FloatArray, np.ndarray] | None,
 ) -> AgainstDraws:
@@ -221,6 +235,7 @@ def _recorded(
         choice_z_band=z_band,
         classifier=rounded(told.area),
         classifier_band=rounded(told.band),
+        mass=Spread.of(excess),
     )
 
 

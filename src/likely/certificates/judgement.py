@@ -109,6 +109,8 @@ def of_draws(found: AgainstDraws) -> tuple[Judgement, ...]:
         Judgement("classifier, area beyond 0.5", max(found.classifier - 0.5, 0.0),
                   0.01 + found.classifier_band, 0.05 + found.classifier_band),
     ]  # fmt: skip
+    if found.mass is not None:
+        given.append(Judgement("mass beside draws, 95%", found.mass.high, 0.005, 0.03))
     if found.choice_z is not None and found.choice_z_band is not None:
         limit = found.choice_z_band
         given.append(Judgement("choice z-scores", found.choice_z, 1.2 * limit, 3.0 * limit))

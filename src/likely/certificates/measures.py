@@ -187,6 +187,9 @@ class AgainstDraws:
         classifier: area under the ROC curve of a classifier that tells draws of q from the
             simulator's; 0.5 if it cannot.
         classifier_band: distance from 0.5 that chance exceeds in 5% of certificates.
+        mass: per set, |integral of q over decision times up to 20 s, less the share of draws by
+            then|, beyond two standard errors of that share; None in certificates of versions that
+            did not measure it.
     """
 
     sets: int
@@ -205,6 +208,7 @@ class AgainstDraws:
     choice_z_band: float | None
     classifier: float
     classifier_band: float
+    mass: Spread | None = None
 
     def __post_init__(self) -> None:
         """Refuse a record of nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -23,7 +23,7 @@ def record_from_json(kind: Any, value: Any) -> Any:
         value: what `record_to_json` made of it, or the same with lists for tuples.
 
     Raises:
-        LookupError: if something is missing.
+        LookupError: if something is missing that has no default.
         TypeError: if a value is of another type, or there is one too many.
         ValueError: if values do not belong together.
     """
@@ -51,7 +51,9 @@ def record_from_json(kind: Any, value: Any) -> Any:
 def _record(kind: Any, value: Any) -> Any:
     types = get_type_hints(kind)
     names = [f.name for f in fields(kind)]
+    optional = {f.name for f in fields(kind) if f.default is not MISSING}
     unknown = set(typed(dict, value)) - set(names)
     if unknown:
         raise TypeError(f"{kind.__name__} has no '{min(unknown)}'")
-    return kind(**{name: record_from_json(types[name], value[name]) for name in names})
+    given = [name for name in names if name in value or name not in optional]
+    return kind(**{name: record_from_json(types[name], value[name]) for name in given})

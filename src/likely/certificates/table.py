@@ -75,6 +75,7 @@ def _draws(found: AgainstDraws) -> str:
         ("log score behind a kernel density", *_spread(found.behind)),
         (f"times' transforms, distance (chance: {found.band:.2g})", *_spread(found.distance)),
         ("choice probability less share", *_spread(found.choice)),
+        ("mass less share of draws, beyond chance", *_spread(found.mass)),
     ]
     lines = [
         f"mean log score {found.score:.4g} +- {found.score_error:.2g}; transforms pooled: "

@@ -21,8 +21,8 @@ LEVELS = 51  # at which distributions of transforms are recorded
 
 def transforms(
     likelihood: Likelihood, row: FloatArray, times: FloatArray, chosen: np.ndarray, latest: float
-) -> FloatArray:
-    """Return the transforms (n,) of decision times given their choices.
+) -> tuple[FloatArray, float]:
+    """Return the transforms (n,) of decision times given their choices, and the density's mass.
 
     Args:
         likelihood: whose density, restricted to decision times up to `latest`, is the reference.
@@ -42,7 +42,7 @@ def transforms(
         mine = chosen == c
         total = max(float(reached[-1, c]), np.finfo(float).tiny)
         result[mine] = np.interp(np.log(times[mine]), logs, reached[:, c] / total)
-    return result
+    return result, float(reached[-1].sum())
 
 
 def distance(values: FloatArray) -> float:

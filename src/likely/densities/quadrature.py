@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from likely.densities.twin import FirstPassage
+from likely.errors import ParameterError
 from likely.typing import FloatArray
 
 # Shares decided, then undecided, of all that ever decide, at which panels meet.
@@ -17,6 +18,7 @@ FINE = 200  # points between which quantiles are interpolated
 POINTS = 12  # nodes in each panel
 MISSED = 1e-7  # share by which a panel may be wrong before it is halved
 HALVINGS = 12
+RAREST = 1e-9  # share of decisions below which survival has no digits to place panels by
 
 
 def quadrature(passage: FirstPassage, points: int = POINTS) -> tuple[FloatArray, FloatArray]:
@@ -24,6 +26,9 @@ def quadrature(passage: FirstPassage, points: int = POINTS) -> tuple[FloatArray,
 
     Panels between quantiles of the decision time, Gauss and Legendre's rule in log time in each.
     Only times between 1e-6 and 1e5 seconds are covered.
+
+    Raises:
+        ParameterError: if hardly anything is ever decided.
     """
     times, weights = _panels(_quantiles(passage), points)
     return times.ravel(), weights.ravel()
@@ -89,6 +94,11 @@ def _quantiles(passage: FirstPassage) -> FloatArray:
     """
     left = np.exp(passage.log_survival(np.exp(SEARCHED)))
     never = left[-1]
+    if not never < 1.0 - RAREST:
+        raise ParameterError(
+            f"hardly anything is ever decided at these parameters (a share of {1.0 - never:.1g}): "
+            "there is no density to integrate."
+        )
     left = (left - never) / max(1.0 - never, 1e-300)
     low = SEARCHED[max(int(np.argmax(left < 1.0 - 0.5 * DECIDED[0])) - 1, 0)]
     high = SEARCHED[int(np.argmax(left < 0.5 * UNDECIDED[-1]))]

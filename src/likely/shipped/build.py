@@ -17,7 +17,7 @@ from likely.training import train
 from likely.zoo import models
 
 STEPS = 350_000
-HIDDEN = (96, 96, 96)
+HIDDEN = {"ddm": (96, 96, 96), "angle": (128, 128, 128)}
 COMPONENTS = 8
 SEED = 1
 
@@ -25,7 +25,7 @@ SEED = 1
 def build(name: str) -> None:
     """Train the likelihood of one model, certify it, and write its file beside this script."""
     likelihood = train(
-        name, labels="exact", steps=STEPS, seed=SEED, hidden=HIDDEN, components=COMPONENTS
+        name, labels="exact", steps=STEPS, seed=SEED, hidden=HIDDEN[name], components=COMPONENTS
     )
     certified = likelihood.certified(check(likelihood))
     path = certified.save(SHIPPED / f"{name}{SUFFIX}")
