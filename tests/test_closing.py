@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import likely as lk
-from likely.kernels.mixture import LAST
+from likely.kernels.closing import LAST
 from likely.likelihood import Training
 from likely.networks.mixture import MixtureDensity
 

@@ -21,8 +21,15 @@ from likely.declaration import Declaration, Parameter, pair_of_limits
 from likely.densities.constant import ConstantTwin
 from likely.densities.fokker_planck import fokker_planck_twin
 from likely.densities.twin import ExactTwin
-from likely.errors import ModelError, unknown
+from likely.errors import ModelError
 from likely.kernels import compiled
+from likely.model_functions import (
+    arguments,
+    call,
+    require_known,
+    require_plain,
+    require_used,
+)
 from likely.typing import Box, FirstPassages, FloatArray
 
 Limits = Mapping[str, Parameter | tuple[float, float]]
@@ -137,16 +144,16 @@ class Diffusion(Model):
         twin: ExactTwin | None = None,
     ) -> None:
         given = _parameters(parameters)
-        used = {*_arguments(drift), *_arguments(boundary)}
+        used = {*arguments(drift), *arguments(boundary)}
         if start is None:
             start = _start_at_z if "z" in parameters and "z" not in used else _start_midway
-        used.update(_arguments(start))
+        used.update(arguments(start))
         non_decision = "t" if "t" in parameters and "t" not in used else None
         declaration = Declaration(name, given, (-1, 1), non_decision)
         for function, extra in ((drift, {"x", "s"}), (boundary, {"s"}), (start, set())):
-            _require_plain(function, name)
-            _require_known(function, set(declaration.names) | extra, name)
-        _require_used(set(declaration.names) - used - {non_decision}, name)
+            require_plain(function, name)
+            require_known(function, set(declaration.names) | extra, name)
+        require_used(set(declaration.names) - used - {non_decision}, name)
         _set_fields(
             self,
             declaration=declaration,
@@ -159,14 +166,14 @@ class Diffusion(Model):
 
     def _try_functions(self) -> None:
         centre, *corners = _trial_points(self.parameters)
-        _call(self.drift, {**centre, "x": 0.0, "s": 0.0})
+        call(self.drift, {**centre, "x": 0.0, "s": 0.0})
         for point in (centre, *corners):
             self._require_room(point)
 
     def _require_room(self, point: Mapping[str, float]) -> None:
         """Raise ModelError unless the evidence starts between the boundaries."""
-        width = _call(self.boundary, {**point, "s": 0.0})
-        start = _call(self.start, point)
+        width = call(self.boundary, {**point, "s": 0.0})
+        start = call(self.start, point)
         where = ", ".join(f"{name}={value:g}" for name, value in point.items())
         if not width > 0:
             raise ModelError(
@@ -180,7 +187,7 @@ class Diffusion(Model):
     @property
     def boundary_moves(self) -> bool:
         """Whether the boundary depends on the decision time."""
-        return "s" in _arguments(self.boundary)
+        return "s" in arguments(self.boundary)
 
     @functools.cached_property
     def first_passages(self) -> FirstPassages:
@@ -194,7 +201,7 @@ class Diffusion(Model):
         if self.known_twin is not None:
             return self.known_twin
         names = self.declaration.names
-        if {"x", "s"}.isdisjoint((*_arguments(self.drift), *_arguments(self.boundary))):
+        if {"x", "s"}.isdisjoint((*arguments(self.drift), *arguments(self.boundary))):
             functions = (self.drift, self.boundary, self.start)
             return ConstantTwin(*(compiled.of_row(f, names) for f in functions))
         return fokker_planck_twin(self.drift, self.boundary, self.start, names)
@@ -242,12 +249,12 @@ class Simulator(Model):
     ) -> None:
         given = _parameters(parameters)
         declaration = Declaration(name, given, _choices(choices), non_decision)
-        arguments = set(_arguments(simulate))
+        used = set(arguments(simulate))
         if not vectorized:
-            _require_plain(simulate, name)
-        if not vectorized or arguments - {"rng"}:
-            _require_known(simulate, set(declaration.names) | {"rng"}, name)
-            _require_used(set(declaration.names) - arguments, name)
+            require_plain(simulate, name)
+        if not vectorized or used - {"rng"}:
+            require_known(simulate, set(declaration.names) | {"rng"}, name)
+            require_used(set(declaration.names) - used, name)
         _set_fields(
             self, declaration=declaration, simulate=simulate, vectorized=vectorized, known_twin=twin
         )
@@ -382,44 +389,6 @@ def _trial_points(parameters: tuple[Parameter, ...]) -> Iterator[dict[str, float
 
 def _finite_upper(parameter: Parameter) -> float:
     return parameter.upper if math.isfinite(parameter.upper) else parameter.lower + 1.0
-
-
-def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
-    try:
-        return compiled.argument_names(function)
-    except AttributeError as error:
-        raise ModelError(f"{function!r} is not a plain Python function.") from error
-
-
-def _require_known(function: Callable[..., Any], known: set[str], model: str) -> None:
-    for argument in _arguments(function):
-        if argument not in known:
-            message = unknown("argument", argument, sorted(known))
-            raise ModelError(f"model '{model}', function '{function.__name__}': {message}")
-
-
-def _require_plain(function: Callable[..., Any], model: str) -> None:
-    if not compiled.has_plain_arguments(function):
-        raise ModelError(
-            f"model '{model}', function '{function.__name__}': it takes *args, **kwargs or "
-            "keyword-only arguments; name each argument plainly."
-        )
-
-
-def _require_used(idle: set[str], model: str) -> None:
-    if idle:
-        raise ModelError(f"model '{model}': no function uses parameter '{min(idle)}'.")
-
-
-def _call(function: Callable[..., Any], values: Mapping[str, float]) -> float:
-    function = compiled.plain(function)
-    arguments = {n: values[n] for n in _arguments(function)}
-    try:
-        with np.errstate(all="ignore"):
-            return float(function(**arguments))
-    except Exception as error:
-        where = ", ".join(f"{n}={v:g}" for n, v in arguments.items())
-        raise ModelError(f"function '{function.__name__}' failed at {where}: {error}") from error
 
 
 def _set_fields(record: Model, **fields: Any) -> None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from likely.kernels.closing import close, relax, stretch
 from likely.kernels.inverse_gaussian import draw, log_density_terms, log_survival_terms
 from likely.kernels.native import Packed
 from likely.kernels.rows import distinct_rows, group_by
@@ -25,7 +26,6 @@ _compiled = numba.njit(nogil=True, error_model="numpy")
 
 REACH = 2.0  # inputs run from -1 to 1 over the box; beyond -2 and 2 they stand still
 SMALLEST = 1e-9  # of what a logarithm is taken
-LAST = 1e-3  # c s never comes nearer to 1; from there on the stretched time goes on linearly
 ROWS_AT_ONCE = 512  # distinct rows whose network outputs are held in memory together
 
 
@@ -202,44 +202,8 @@ def _mixtures(weights, layout, rows, derivatives):  # type: ignore[no-untyped-de
     terms = layout.choices.shape[0] * layout.components
     _normalise(outputs, slopes, terms)
     if outputs.shape[1] > 3 * terms:
-        _close(outputs, slopes, 3 * terms)
+        close(outputs, slopes, 3 * terms)
     return outputs, slopes
-
-
-@_compiled
-def _close(outputs, slopes, place):  # type: ignore[no-untyped-def]
-    """Turn the output at `place` into a closing rate, its softplus; adjust its derivatives."""
-    for i in range(outputs.shape[0]):
-        raw = outputs[i, place]
-        outputs[i, place] = max(raw, 0.0) + math.log1p(math.exp(-abs(raw)))
-        for d in range(slopes.shape[1]):
-            slopes[i, d, place] /= 1.0 + math.exp(-raw)
-
-
-@_compiled
-def _stretch(s, rate):  # type: ignore[no-untyped-def]
-    """Return the stretched time u of s > 0, log du/ds, and the derivatives of both by s and rate.
-
-    They come in the order u, log du/ds, du/ds, du/drate, and those two of log du/ds.
-    """
-    left = 1.0 - rate * s
-    if left > LAST:
-        pull = 1.0 / left
-        slope = pull * pull
-        return s * pull, 2.0 * math.log(pull), slope, s * s * slope, 2 * rate * pull, 2 * s * pull
-    turn = (1.0 - LAST) / rate
-    slope = 1.0 / (LAST * LAST)
-    u = turn / LAST + (s - turn) * slope
-    return u, math.log(slope), slope, (slope - 1.0 / LAST) * turn / rate, 0.0, 0.0
-
-
-@_compiled
-def _relax(u, rate):  # type: ignore[no-untyped-def]
-    """Return the time whose stretched time is u."""
-    if rate * u < (1.0 - LAST) / LAST:
-        return u / (1.0 + rate * u)
-    turn = (1.0 - LAST) / rate
-    return turn + (u - turn / LAST) * LAST * LAST
 
 
 @_compiled
@@ -293,13 +257,11 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
         return -np.inf
     best = -np.inf
     closing = outputs.shape[0] > 3 * terms
-    u, stretch, u_by_s, u_by_rate, stretch_by_s, stretch_by_rate = s, 0.0, 1.0, 0.0, 0.0, 0.0
+    u, log_slope, u_by_s, u_by_rate, slope_by_s, slope_by_rate = s, 0.0, 1.0, 0.0, 0.0, 0.0
     if closing and role != 0:
-        u, stretch, u_by_s, u_by_rate, stretch_by_s, stretch_by_rate = _stretch(
-            s, outputs[3 * terms]
-        )
+        u, log_slope, u_by_s, u_by_rate, slope_by_s, slope_by_rate = stretch(s, outputs[3 * terms])
         if role < 0:
-            stretch, stretch_by_s, stretch_by_rate = 0.0, 0.0, 0.0
+            log_slope, slope_by_s, slope_by_rate = 0.0, 0.0, 0.0
     log_u = math.log(u) if role != 0 else 0.0
     for j in range(first, last):
         log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
@@ -329,12 +291,12 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
             )
         by_u += share * work[3, j]
     if closing and role != 0:
-        by_rate = by_u * u_by_rate + stretch_by_rate
+        by_rate = by_u * u_by_rate + slope_by_rate
         for d in range(len(gradient)):
             gradient[d] += by_rate * slopes[d, 3 * terms]
     if layout.non_decision >= 0 and role != 0:
-        gradient[layout.non_decision] -= by_u * u_by_s + stretch_by_s
-    return best + math.log(total) + stretch
+        gradient[layout.non_decision] -= by_u * u_by_s + slope_by_s
+    return best + math.log(total) + log_slope
 
 
 @_compiled
@@ -398,7 +360,7 @@ def draws(weights, layout, theta, uniforms, normals, trials):  # type: ignore[no
                 mu, lam = math.exp(outputs[r, terms + j]), math.exp(outputs[r, 2 * terms + j])
                 s = draw(mu, lam, normals[i], uniforms[i, 1])
                 if outputs.shape[1] > 3 * terms:
-                    s = _relax(s, outputs[r, 3 * terms])
+                    s = relax(s, outputs[r, 3 * terms])
                 trials[i, 0] = shift + s if inside else np.nan
                 trials[i, 1] = layout.choices[j // layout.components] if inside else np.nan
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.scipy.special import log_ndtr, logsumexp
 
 from likely.declaration import Declaration
-from likely.kernels.mixture import LAST
+from likely.kernels.closing import LAST
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
 
