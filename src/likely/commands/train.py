@@ -101,13 +101,19 @@ def train(
 def _certified(likelihood: Likelihood, source: str, seed: int, path: Path) -> Likelihood:
     """Check a likelihood and write its file again with the certificate, if its model is known."""
     from likely.certificates.checking import check
+    from likely.errors import LikelyError
     from likely.zoo import models
 
     if _is_store(source) and likelihood.declaration.name not in models:
         say(f"not checked, as its model is not at hand: likely check {path} --model FILE.py:NAME")
         return likelihood
     model = None if _is_store(source) else model_named(source)
-    certified = likelihood.certified(check(likelihood, model=model, quick=True, seed=seed))
+    try:
+        certificate = check(likelihood, model=model, quick=True, seed=seed)
+    except LikelyError as error:
+        say(f"{path} is written, but could not be checked: {error}")
+        return likelihood
+    certified = likelihood.certified(certificate)
     certified.save(path)
     return certified
 
