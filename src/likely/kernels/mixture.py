@@ -283,6 +283,8 @@ def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no
     by_u = 0.0
     for j in range(first, last):
         share = work[0, j] / total
+        if share == 0.0:  # its derivatives may not be numbers
+            continue
         for d in range(len(gradient)):
             gradient[d] += share * (
                 slopes[d, j]
