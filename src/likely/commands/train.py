@@ -49,7 +49,7 @@ class _Widths(click.ParamType[tuple[int, ...]]):
     "--check/--no-check",
     default=True,
     show_default=True,
-    help="Measure the errors, some 20 s, and store the certificate in the file.",
+    help="Measure the errors, 20 s to some minutes, and store the certificate in the file.",
 )
 @click.option("--epochs", type=int, help="Stores: epochs of the LAN; 10 by default.")
 @click.option("--batch", type=int, help="Stores: rows a step of the LAN; 2048 by default.")

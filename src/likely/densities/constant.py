@@ -10,6 +10,7 @@ import numpy as np
 
 from likely.densities import wiener
 from likely.densities.twin import TOLERANCE, ExactTwin, FirstPassage
+from likely.errors import ParameterError
 from likely.typing import FloatArray
 
 CHOICES = np.array([-1.0, 1.0])
@@ -52,6 +53,15 @@ class ConstantTwin(ExactTwin):
     start: Callable[[FloatArray], Any]
 
     def solve(self, row: FloatArray, tolerance: float = TOLERANCE) -> FirstPassage:
-        """Return the distribution at a parameter row; its error is about 1e-14."""
-        z = 0.5 * (1.0 + float(self.start(row)))
-        return WienerPassage(float(self.drift(row)), float(self.boundary(row)), z)
+        """Return the distribution at a parameter row; its error is about 1e-14.
+
+        Raises:
+            ParameterError: if the evidence does not start between the boundaries.
+        """
+        a, z = float(self.boundary(row)), 0.5 * (1.0 + float(self.start(row)))
+        if not (a > 0.0 and 0.0 < z < 1.0):
+            raise ParameterError(
+                f"evidence starts at {2.0 * z - 1.0:g} of a boundary at {a:g}; the one must be in "
+                "(-1, 1), the other positive."
+            )
+        return WienerPassage(float(self.drift(row)), a, z)

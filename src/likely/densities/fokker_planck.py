@@ -131,7 +131,7 @@ def _shown(row: FloatArray) -> str:
 def _too_far(row: FloatArray, error: float, tolerance: float, needed: str) -> str:
     """Say that the tolerance is not reached, and what it takes."""
     return (
-        f"the density at {_shown(row)} is known to about {error:.1g} only, not to {tolerance:g}, "
+        f"the density at {_shown(row)} is known to about {error:.2g} only, not to {tolerance:g}, "
         f"which takes {needed}."
     )
 
