@@ -83,8 +83,8 @@ def train(
         components: inverse Gaussians per choice.
         closing: whether decisions may end at a finite time, as between closing boundaries; by
             default that is so for a Diffusion whose boundary depends on time.
-        check: whether to give the likelihood a quick certificate, which takes 20 s to some minutes more; see
-            `likely.check`.
+        check: whether to give the likelihood a quick certificate, which takes 20 s to some minutes
+            more; see `likely.check`.
         progress: whether to show the loss and the time left on stderr.
 
     Raises:
