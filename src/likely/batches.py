@@ -50,12 +50,6 @@ class Batches:
 
     def __init__(self, model: Model, seed: int, *, seconds: float | None = None) -> None:
         self._model, self._seed, self._replay = model, seed, seconds is not None
-        self._lower = np.array([p.lower for p in model.parameters])
-        upper = np.array([p.upper for p in model.parameters])
-        column = model.declaration.non_decision_column
-        if column is not None:
-            self._lower[column] = upper[column] = 0.0
-        self._width = upper - self._lower
         self._fill = model.first_passages
         self._stop = threading.Event()
         self._steps, self._draws = STEPS, DRAWS
@@ -102,7 +96,7 @@ class Batches:
 
     def _speed(self) -> float:
         """Return trials a second of one thread, from a trial run."""
-        rows = self._parameters(np.random.default_rng(0), BLOCK)
+        rows = self._model.declaration.shaping_rows(np.random.default_rng(0), BLOCK)
         times, choices = np.empty(BLOCK), np.empty(BLOCK)
         began = time.perf_counter()
         self._fill(rows, 1, 0, 0, LIMIT, times, choices)
@@ -114,17 +108,13 @@ class Batches:
         if self._steps == 1:
             self._draws = int(np.clip(trials / SETS, 4, DRAWS))
 
-    def _parameters(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw parameter rows (n, p) uniformly from the box, without non-decision time."""
-        return self._lower + self._width * rng.random((n, len(self._lower)))
-
     def _order(self) -> None:
         self._coming.append(self._pool.submit(self._make, self._made))
         self._made += 1
 
     def _make(self, index: int) -> Batch:
         rng = np.random.default_rng([self._seed, 0, index])
-        theta = self._parameters(rng, self._steps * SETS)
+        theta = self._model.declaration.shaping_rows(rng, self._steps * SETS)
         times, choices = self._simulate(theta, int(rng.integers(2**63)))
         late = np.isnan(times)
         times[late] = LIMIT

@@ -143,6 +143,15 @@ class Declaration:
         """Column of the non-decision time, if there is one."""
         return None if self.non_decision is None else self.names.index(self.non_decision)
 
+    def shaping_rows(self, rng: np.random.Generator, n: int) -> FloatArray:
+        """Draw parameter rows (n, p) uniformly from the box, with non-decision times of 0."""
+        lower = np.array([p.lower for p in self.parameters])
+        upper = np.array([p.upper for p in self.parameters])
+        column = self.non_decision_column
+        if column is not None:
+            lower[column] = upper[column] = 0.0
+        return lower + (upper - lower) * rng.random((n, len(lower)))
+
     def with_box(self, **limits: tuple[float, float]) -> Declaration:
         """Return the same declaration with other limits for the named parameters."""
         self._require_known(limits)

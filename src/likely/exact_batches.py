@@ -58,12 +58,6 @@ class ExactBatches:
 
     def __init__(self, model: Model, twin: ExactTwin, seed: int) -> None:
         self._model, self._twin, self._seed = model, twin, seed
-        self._lower = np.array([p.lower for p in model.parameters])
-        upper = np.array([p.upper for p in model.parameters])
-        column = model.declaration.non_decision_column
-        if column is not None:
-            self._lower[column] = upper[column] = 0.0
-        self._width = upper - self._lower
         self._order = np.random.default_rng([seed, 1])
         self.pool = Labels(*(np.empty(0) for _ in Labels._fields))
 
@@ -74,7 +68,7 @@ class ExactBatches:
 
     def rate(self) -> float:
         """Return how many parameter sets are solved in a second, by trying a few."""
-        rows = self._parameters(np.random.default_rng([self._seed, 2]), TRIED)
+        rows = self._model.declaration.shaping_rows(np.random.default_rng([self._seed, 2]), TRIED)
         self._solve(rows[:1])  # compiles
         began = time.perf_counter()
         self._solve(rows[1:])
@@ -115,10 +109,9 @@ class ExactBatches:
 
     def _chunks(self, count: int) -> Iterator[FloatArray]:
         for index in range(count):
-            yield self._parameters(np.random.default_rng([self._seed, 0, index]), CHUNK)
-
-    def _parameters(self, rng: np.random.Generator, n: int) -> FloatArray:
-        return self._lower + self._width * rng.random((n, len(self._lower)))
+            yield self._model.declaration.shaping_rows(
+                np.random.default_rng([self._seed, 0, index]), CHUNK
+            )
 
     def _solve(self, rows: FloatArray) -> Labels:
         solved = [self._label(row) for row in rows]
