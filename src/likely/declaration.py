@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import keyword
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from likely.constraints import holds, names_in
 from likely.errors import ModelError, ParameterError, unknown
 from likely.typing import Box, FloatArray, Theta
 
@@ -82,17 +83,24 @@ class Declaration:
         choices: the values a choice may take, ascending: (-1, 1) for two boundaries, 0..n-1 for
             races.
         non_decision: name of the parameter that only delays the response time, if there is one.
+        spread: name of the half range of a non-decision time that varies from trial to trial,
+            uniformly within it of `non_decision`, if it does.
+        constraints: inequalities between parameters that a model needs, such as "A < b"; see
+            `likely.constraints`.
 
     Raises:
         ModelError: if there are no parameters or their names repeat, choices are not whole numbers,
-            fewer than one or not ascending, or a parameter other than the non-decision time has an
-            infinite box.
+            fewer than one or not ascending, a parameter other than the non-decision time has an
+            infinite box, a spread is no parameter of a model with a non-decision time, or a
+            constraint is no inequality or hardly ever holds within the box.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     choices: tuple[int, ...] = (-1, 1)
     non_decision: str | None = None
+    spread: str | None = None
+    constraints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse declarations that cannot work."""
@@ -115,6 +123,26 @@ class Declaration:
                 raise ModelError(
                     f"parameter '{p.name}': only a non-decision time may have an infinite box."
                 )
+        self._require_spread()
+        self._require_constraints()
+
+    def _require_spread(self) -> None:
+        if self.spread is None:
+            return
+        if self.spread not in self.names or self.non_decision in (None, self.spread):
+            raise ModelError(
+                f"model '{self.name}': the spread '{self.spread}' must be a parameter beside a "
+                "non-decision time."
+            )
+
+    def _require_constraints(self) -> None:
+        for constraint in self.constraints:
+            for name in sorted(names_in(constraint)):
+                if name not in self.names:
+                    message = unknown("parameter", name, self.names)
+                    raise ModelError(f"model '{self.name}', constraint '{constraint}': {message}")
+        if self.constraints:
+            self.shaping_rows(np.random.default_rng(0), 1)
 
     def _require_choices(self) -> None:
         whole = all(isinstance(c, int | np.integer) for c in self.choices)
@@ -143,14 +171,67 @@ class Declaration:
         """Column of the non-decision time, if there is one."""
         return None if self.non_decision is None else self.names.index(self.non_decision)
 
+    def onset(self, rows: FloatArray) -> FloatArray:
+        """Return the earliest non-decision times (n,) of parameter rows (n, p).
+
+        Response times begin there. It is 0 in a model without a non-decision time.
+        """
+        column = self.non_decision_column
+        if column is None:
+            return np.zeros(len(rows))
+        if self.spread is None:
+            return rows[:, column]
+        return rows[:, column] - rows[:, self.names.index(self.spread)]
+
+    def from_onset(self, rows: FloatArray) -> FloatArray:
+        """Return parameter rows (n, p) with non-decision times such that responses begin at 0."""
+        column = self.non_decision_column
+        if column is None:
+            return rows
+        rows = rows.copy()
+        rows[:, column] = 0.0 if self.spread is None else rows[:, self.names.index(self.spread)]
+        return rows
+
+    def allowed(self, rows: FloatArray) -> np.ndarray:
+        """Tell of each parameter row (n, p) whether all constraints hold: (n,)."""
+        values = dict(zip(self.names, rows.T, strict=True))
+        allowed = np.ones(len(rows), dtype=bool)
+        for constraint in self.constraints:
+            allowed &= np.broadcast_to(holds(constraint, values), allowed.shape)
+        return allowed
+
     def shaping_rows(self, rng: np.random.Generator, n: int) -> FloatArray:
-        """Draw parameter rows (n, p) uniformly from the box, with non-decision times of 0."""
+        """Draw parameter rows (n, p) uniformly from the box, whose responses begin at 0.
+
+        Rows that a constraint forbids are drawn again.
+        """
         lower = np.array([p.lower for p in self.parameters])
         upper = np.array([p.upper for p in self.parameters])
         column = self.non_decision_column
         if column is not None:
             lower[column] = upper[column] = 0.0
-        return lower + (upper - lower) * rng.random((n, len(lower)))
+
+        def draw(count: int) -> FloatArray:
+            return self.from_onset(lower + (upper - lower) * rng.random((count, len(lower))))
+
+        return self.only_allowed(draw, n)
+
+    def only_allowed(self, draw: Callable[[int], FloatArray], n: int) -> FloatArray:
+        """Return n parameter rows that all constraints allow, from draw(count) -> rows.
+
+        Raises:
+            ModelError: if hardly any row is allowed.
+        """
+        rows = draw(n)
+        for _ in range(_REDRAWS):
+            bad = np.flatnonzero(~self.allowed(rows))
+            if not len(bad):
+                return rows
+            rows[bad] = draw(len(bad))
+        raise ModelError(
+            f"model '{self.name}': hardly any parameters within its box are allowed by "
+            f"{' and '.join(self.constraints)}."
+        )
 
     def with_box(self, **limits: tuple[float, float]) -> Declaration:
         """Return the same declaration with other limits for the named parameters."""
@@ -247,6 +328,18 @@ class Declaration:
                 f"[{p.lower:g}, {p.upper:g}] of model '{self.name}'. Widen it with "
                 f"model.with_box({p.name}=(..., ...)) if you mean it."
             )
+        self.require_allowed(rows)
+
+    def require_allowed(self, rows: FloatArray) -> None:
+        """Raise ParameterError naming the first row that a constraint forbids."""
+        bad = np.flatnonzero(~self.allowed(rows))
+        if len(bad):
+            values = dict(zip(self.names, rows[bad[0]], strict=True))
+            broken = next(c for c in self.constraints if not holds(c, values))
+            about = ", ".join(f"{n} = {values[n]:g}" for n in self.names if n in names_in(broken))
+            raise ParameterError(
+                f"model '{self.name}' needs {broken}, but row {bad[0]} has {about}."
+            )
 
 
 def pair_of_limits(name: str, given: Any) -> tuple[float, float]:
@@ -290,4 +383,5 @@ def _is_number(value: Any) -> bool:
     return True
 
 
+_REDRAWS = 100  # of rows that a constraint forbids
 _RESERVED = {"x", "s", "rng", "observed", "dims", "shape", "size", "name", "initval", "total_size"}

@@ -16,6 +16,8 @@ def declaration_to_json(declaration: Declaration) -> dict[str, Any]:
         "parameters": [_parameter_to_json(p) for p in declaration.parameters],
         "choices": [int(choice) for choice in declaration.choices],
         "non_decision": declaration.non_decision,
+        "spread": declaration.spread,
+        "constraints": list(declaration.constraints),
     }
 
 
@@ -32,6 +34,8 @@ def declaration_from_json(given: dict[str, Any]) -> Declaration:
         tuple(_parameter_from_json(p) for p in given["parameters"]),
         tuple(typed(int, choice) for choice in given["choices"]),
         given["non_decision"],
+        given.get("spread"),
+        tuple(typed(str, c) for c in given.get("constraints", ())),
     )
 
 

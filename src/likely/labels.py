@@ -181,13 +181,16 @@ def _parameters(declaration: Declaration, rng: np.random.Generator) -> FloatArra
     """Draw parameters (p,) uniformly from the box."""
     lower = np.array([p.lower for p in declaration.parameters])
     upper = np.array([p.upper for p in declaration.parameters])
-    return lower + (upper - lower) * rng.random(len(lower))
+
+    def draw(count: int) -> FloatArray:
+        return lower + (upper - lower) * rng.random((count, len(lower)))
+
+    return declaration.only_allowed(draw, 1)[0]
 
 
 def _shift(declaration: Declaration, row: FloatArray) -> float:
-    """Return the non-decision time, 0 in a model that declares none."""
-    column = declaration.non_decision_column
-    return 0.0 if column is None else float(row[column])
+    """Return the earliest non-decision time, 0 in a model that declares none."""
+    return float(declaration.onset(row[None])[0])
 
 
 def _simulate(model: Model, row: FloatArray, labelling: Labelling, seed: int) -> kde.Draws:

@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numba.core.errors import NumbaError
 
+from likely.about import About
 from likely.declaration import Declaration, Parameter, pair_of_limits
 from likely.densities.constant import ConstantTwin
 from likely.densities.fokker_planck import fokker_planck_twin
@@ -43,6 +44,7 @@ class Model(abc.ABC):
     """A simulator of (response time, choice) with declared parameters."""
 
     declaration: Declaration
+    about: About | None
 
     def __repr__(self) -> str:
         """Show the kind of model, its name, parameters and choices."""
@@ -120,6 +122,8 @@ class Diffusion(Model):
             without a z.
         twin: the exact density, where a formula is known; otherwise it is solved for numerically,
             or a series if neither drift nor boundary changes.
+        constraints: inequalities between parameters that must hold, such as "A < b".
+        about: what a page about the model says.
 
     Raises:
         ModelError: if an argument matches no parameter, a parameter is not used, a function fails,
@@ -142,6 +146,8 @@ class Diffusion(Model):
         boundary: Callable[..., Any],
         start: Callable[..., Any] | None = None,
         twin: ExactTwin | None = None,
+        constraints: tuple[str, ...] = (),
+        about: About | None = None,
     ) -> None:
         given = _parameters(parameters)
         used = {*arguments(drift), *arguments(boundary)}
@@ -149,7 +155,9 @@ class Diffusion(Model):
             start = _start_at_z if "z" in parameters and "z" not in used else _start_midway
         used.update(arguments(start))
         non_decision = "t" if "t" in parameters and "t" not in used else None
-        declaration = Declaration(name, given, (-1, 1), non_decision)
+        declaration = Declaration(
+            name, given, (-1, 1), non_decision, constraints=tuple(constraints)
+        )
         for function, extra in ((drift, {"x", "s"}), (boundary, {"s"}), (start, set())):
             require_plain(function, name)
             require_known(function, set(declaration.names) | extra, name)
@@ -161,11 +169,12 @@ class Diffusion(Model):
             boundary=boundary,
             start=start,
             known_twin=twin,
+            about=checked_about(about, declaration),
         )
         self._try_functions()
 
     def _try_functions(self) -> None:
-        centre, *corners = _trial_points(self.parameters)
+        centre, *corners = _trial_points(self.declaration)
         call(self.drift, {**centre, "x": 0.0, "s": 0.0})
         for point in (centre, *corners):
             self._require_room(point)
@@ -221,8 +230,12 @@ class Simulator(Model):
         vectorized: whether `simulate` takes and returns arrays (n,), one value a trial.
         non_decision: name of a parameter that `simulate` does nothing with but add it to rt. It is
             then a pure shift, which makes the likelihood's support exact.
+        spread: name of the half range of a non-decision time that varies uniformly from trial to
+            trial. `simulate` then draws it, from non_decision - spread to non_decision + spread.
         twin: the exact density, where one is known; likelihoods are then trained on it and judged
             by it.
+        constraints: inequalities between parameters that must hold, such as "A < b".
+        about: what a page about the model says.
 
     Raises:
         ModelError: if arguments and parameters do not match. When first simulated: if numba cannot
@@ -245,10 +258,15 @@ class Simulator(Model):
         simulate: Callable[..., Any],
         vectorized: bool = False,
         non_decision: str | None = None,
+        spread: str | None = None,
         twin: ExactTwin | None = None,
+        constraints: tuple[str, ...] = (),
+        about: About | None = None,
     ) -> None:
         given = _parameters(parameters)
-        declaration = Declaration(name, given, _choices(choices), non_decision)
+        declaration = Declaration(
+            name, given, _choices(choices), non_decision, spread, tuple(constraints)
+        )
         used = set(arguments(simulate))
         if not vectorized:
             require_plain(simulate, name)
@@ -256,7 +274,12 @@ class Simulator(Model):
             require_known(simulate, set(declaration.names) | {"rng"}, name)
             require_used(set(declaration.names) - used, name)
         _set_fields(
-            self, declaration=declaration, simulate=simulate, vectorized=vectorized, known_twin=twin
+            self,
+            declaration=declaration,
+            simulate=simulate,
+            vectorized=vectorized,
+            known_twin=twin,
+            about=checked_about(about, declaration),
         )
 
     @property
@@ -274,12 +297,8 @@ class Simulator(Model):
 
     def _try(self, fill: FirstPassages) -> None:
         """Run one trial at 64 points of the box and check what comes back."""
-        lower = np.array([p.lower for p in self.parameters])
-        upper = np.array([_finite_upper(p) for p in self.parameters])
-        rows = lower + (upper - lower) * np.random.default_rng(0).random((64, len(lower)))
+        rows = self.declaration.shaping_rows(np.random.default_rng(0), 64)
         column = self.declaration.non_decision_column
-        if column is not None:
-            rows[:, column] = 0.0
         trials = _one_each(fill, rows)
         require_passages(self.declaration, *trials)
         if not _agree(_one_each(fill, rows), trials):
@@ -288,7 +307,7 @@ class Simulator(Model):
                 "must come from the argument rng."
             )
         if column is not None:
-            rows[:, column] = 0.25
+            rows[:, column] += 0.25
             times, choices = _one_each(fill, rows)
             if not _agree((times - 0.25, choices), trials):
                 raise ModelError(
@@ -379,12 +398,20 @@ def _choices(given: Iterable[int]) -> tuple[int, ...]:
         raise ModelError(f"choices is {given!r}; list the values, such as (0, 1).") from error
 
 
-def _trial_points(parameters: tuple[Parameter, ...]) -> Iterator[dict[str, float]]:
-    """Yield the centre of the box, then its corners."""
-    yield {p.name: 0.5 * (p.lower + _finite_upper(p)) for p in parameters}
-    ends = [(p.lower, _finite_upper(p)) for p in parameters]
-    for corner in itertools.islice(itertools.product(*ends), _CORNERS):
-        yield dict(zip((p.name for p in parameters), corner, strict=True))
+def _trial_points(declaration: Declaration) -> Iterator[dict[str, float]]:
+    """Yield the centre of the box, then those of its corners that are allowed."""
+    ends = [(p.lower, _finite_upper(p)) for p in declaration.parameters]
+    yield dict(zip(declaration.names, (0.5 * (low + high) for low, high in ends), strict=True))
+    corners = np.array(list(itertools.islice(itertools.product(*ends), _CORNERS)))
+    for corner in corners[declaration.allowed(corners)]:
+        yield dict(zip(declaration.names, corner.tolist(), strict=True))
+
+
+def checked_about(about: About | None, declaration: Declaration) -> About | None:
+    """Return what is said about a model; raise ModelError if it is about other parameters."""
+    if about is not None:
+        about.require_known(declaration.names, declaration.name)
+    return about
 
 
 def _finite_upper(parameter: Parameter) -> float:

@@ -63,6 +63,7 @@ def exact(
         raise ParameterError(f"{len(rows)} parameter rows do not fit {len(encoded)} trials.")
     for parameter, column in zip(model.parameters, rows.T, strict=True):
         parameter.require_supported(column)
+    model.declaration.require_allowed(rows)
     problem = undelayed(model.declaration, rows, np.arange(len(rows)), encoded)
     values = np.empty(len(encoded))
 
@@ -102,11 +103,9 @@ def undelayed(
         which: the row of each trial, (n,), or (1,) if they share one.
         encoded: trials, (n, 2).
     """
-    column = declaration.non_decision_column
-    rows, trials = rows.copy(), encoded.copy()
-    if column is not None:
-        trials[:, 0] -= rows[which, column]
-        rows[:, column] = 0.0
+    trials = encoded.copy()
+    trials[:, 0] -= declaration.onset(rows)[which]
+    rows = declaration.from_onset(rows)
     distinct, solution = np.unique(rows, axis=0, return_inverse=True)
     return Undelayed(distinct, solution[which], trials)
 
@@ -125,8 +124,7 @@ def log_density(
     declaration: Declaration, passage: FirstPassage, row: FloatArray, encoded: FloatArray
 ) -> FloatArray:
     """Return the log density (n,) of encoded trials (n, 2) that share a parameter row (p,)."""
-    column = declaration.non_decision_column
-    times, choices = encoded[:, 0] - (0.0 if column is None else row[column]), encoded[:, 1]
+    times, choices = encoded[:, 0] - declaration.onset(row[None])[0], encoded[:, 1]
     timed = ~(np.isnan(times) | (times == TIME_UNOBSERVED))
     omitted = choices == NO_RESPONSE
     chosen = _chosen(declaration, choices)

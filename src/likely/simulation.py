@@ -66,10 +66,8 @@ def simulate(
         model, without_shift(model, rows), n,
         seed=seed, max_time=max_time, threads=threads, progress=progress,
     )  # fmt: skip
-    column = model.declaration.non_decision_column
-    if column is not None:
-        shifted = times.reshape(len(rows), int(n))
-        shifted += rows[:, [column]]
+    shifted = times.reshape(len(rows), int(n))
+    shifted += model.declaration.onset(rows)[:, None]
     return pd.DataFrame({"rt": times, "choice": choices}, copy=False)
 
 
@@ -101,13 +99,8 @@ def decide(
 
 
 def without_shift(model: Model, rows: FloatArray) -> FloatArray:
-    """Return rows with the non-decision time set to zero."""
-    column = model.declaration.non_decision_column
-    if column is None:
-        return rows
-    rows = rows.copy()
-    rows[:, column] = 0.0
-    return rows
+    """Return rows with non-decision times such that responses begin at 0."""
+    return model.declaration.from_onset(rows)
 
 
 class _Chunk(NamedTuple):

@@ -11,7 +11,7 @@ from scipy.stats import binom, chi2, norm
 
 from likely.certificates.classifier import Separation, separation
 from likely.certificates.measures import AgainstDraws, Spread, rounded, rounded_row
-from likely.certificates.queries import choice_probabilities, log_densities, non_decision
+from likely.certificates.queries import choice_probabilities, log_densities
 from likely.certificates.region import Region
 from likely.certificates.transforms import CHANCE, band, departure, distance, transforms
 from likely.errors import ModelError
@@ -185,7 +185,7 @@ def _classified(
     ours, theirs = [], []
     rows = np.stack([d.row for d in fresh])
     sample = likelihood.sample(rows, CLASSIFIED, int(rng.integers(2**63))).to_numpy()
-    shift = np.repeat(non_decision(likelihood, rows), CLASSIFIED)
+    shift = np.repeat(likelihood.declaration.onset(rows), CLASSIFIED)
     times = np.split(sample[:, 0] - shift, len(rows))
     chosen = np.split(np.searchsorted(likelihood.declaration.choices, sample[:, 1]), len(rows))
     for draws, t, c in zip(fresh, times, chosen, strict=True):

@@ -12,7 +12,6 @@ from likely.certificates.measures import AgainstExact, Spread, places, quarters,
 from likely.certificates.queries import (
     choice_probabilities,
     log_densities,
-    non_decision,
     survivals,
 )
 from likely.certificates.region import MARGIN, Region
@@ -283,7 +282,7 @@ def _log_panels(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _early_mass(likelihood: Likelihood, rows: FloatArray) -> FloatArray:
     """Return the mass (m,) that q has before the non-decision time."""
     nodes, weights = np.polynomial.legendre.leggauss(SHIFT_POINTS)
-    shift = non_decision(likelihood, rows)[:, None]
+    shift = likelihood.declaration.onset(rows)[:, None]
     times = 0.5 * shift * (nodes - 1.0)  # decision times, all negative
     repeated = np.repeat(rows, SHIFT_POINTS, axis=0)
     log_q, _ = log_densities(likelihood, repeated, times.ravel())

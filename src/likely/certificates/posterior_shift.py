@@ -84,8 +84,7 @@ def _simulated(
 ) -> list[FloatArray]:
     """Return encoded trials (n, 2) of each truth; fewer where some never end and are no data."""
     times, choices = decide(model, without_shift(model, truths), n, seed=seed, max_time=PATIENCE)
-    column = model.declaration.non_decision_column
-    shift = np.zeros(len(truths)) if column is None else truths[:, column]
+    shift = model.declaration.onset(truths)
     late = np.isnan(times)
     rt = np.where(late, PATIENCE, times).reshape(len(truths), n) + shift[:, None]
     encoded = np.stack([rt, np.where(late, NO_RESPONSE, choices).reshape(rt.shape)], axis=-1)

@@ -11,19 +11,13 @@ from likely.typing import FloatArray
 AT_ONCE = 200_000  # trials a call, which bounds memory
 
 
-def non_decision(likelihood: Likelihood, rows: FloatArray) -> FloatArray:
-    """Return the non-decision times (m,) of rows (m, p); 0 for a model without."""
-    column = likelihood.declaration.non_decision_column
-    return np.zeros(len(rows)) if column is None else rows[:, column]
-
-
 def log_densities(
     likelihood: Likelihood, rows: FloatArray, times: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return log densities (n, C) and gradients (n, C, p) at decision times (n,) of rows (n, p)."""
     choices = np.array(likelihood.declaration.choices, dtype=np.float64)
     n, c, p = len(times), len(choices), rows.shape[1]
-    rt = times + non_decision(likelihood, rows)
+    rt = times + likelihood.declaration.onset(rows)
     values, gradients = np.empty((n, c)), np.empty((n, c, p))
     step = max(AT_ONCE // c, 1)
     for first in range(0, n, step):
@@ -52,4 +46,4 @@ def survivals(likelihood: Likelihood, rows: FloatArray, times: FloatArray) -> Fl
     """Return P(decision time > times), (n,), at rows (n, p); None if the likelihood knows none."""
     if not answers_omissions(likelihood):
         return None
-    return np.exp(likelihood.log_survival(rows, times + non_decision(likelihood, rows)))
+    return np.exp(likelihood.log_survival(rows, times + likelihood.declaration.onset(rows)))

@@ -78,8 +78,12 @@ class Region:
 
     def _spread(self, lower: FloatArray, upper: FloatArray, n: int, seed: int) -> FloatArray:
         rng = np.random.default_rng(seed)
-        unit = qmc.LatinHypercube(len(lower), rng=rng).random(n)
-        return np.ascontiguousarray(lower + (upper - lower) * unit)
+
+        def draw(count: int) -> FloatArray:
+            unit = qmc.LatinHypercube(len(lower), rng=rng).random(count)
+            return np.ascontiguousarray(lower + (upper - lower) * unit)
+
+        return self.declaration.only_allowed(draw, n)
 
 
 def _require_interval(

@@ -208,8 +208,7 @@ def _compare(ax: Axes, likelihood: Likelihood, model: Model, row: FloatArray) ->
     mass = weights * np.exp(passage.log_density(nodes)).sum(axis=1)
     latest = float(np.interp(0.995 * mass.sum(), np.cumsum(mass), nodes))
     times = np.linspace(0.0, latest, 400)[1:]
-    column = model.declaration.non_decision_column
-    rt = times + (0.0 if column is None else row[column])
+    rt = times + model.declaration.onset(row[None])[0]
     exact = np.exp(passage.log_density(times))
     for k, (choice, colour) in enumerate(choice_colours(model.choices).items()):
         trials = np.stack([rt, np.full_like(rt, choice)], axis=1)

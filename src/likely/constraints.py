@@ -1,0 +1,83 @@
+"""Inequalities between parameters, such as "A < b", as text.
+
+They are stored in files, so that they are parsed here, by Python's grammar but without running any
+of it: numbers, names of parameters, + - * /, abs, and one < or <=.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from likely.errors import ModelError
+
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_ORDERS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+}
+_LONGEST = 200  # characters that are read
+
+
+def holds(constraint: str, values: Mapping[str, Any]) -> Any:
+    """Tell whether a constraint holds.
+
+    Args:
+        constraint: an inequality between parameters.
+        values: name -> number or array, of numpy or JAX.
+
+    Raises:
+        ModelError: if the text is no such inequality, or names something else.
+    """
+    inequality = _parsed(constraint)
+    left, right = inequality.left, inequality.comparators[0]
+    order = _ORDERS[type(inequality.ops[0])]
+    return order(_value(left, values, constraint), _value(right, values, constraint))
+
+
+def names_in(constraint: str) -> frozenset[str]:
+    """Return the names of the parameters that a constraint is about."""
+    nodes = ast.walk(_parsed(constraint))
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name)) - {"abs"}
+
+
+@functools.cache
+def _parsed(constraint: str) -> ast.Compare:
+    try:
+        tree = ast.parse(constraint.strip()[:_LONGEST], mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise _refusal(constraint) from error
+    if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and type(tree.ops[0]) in _ORDERS:
+        return tree
+    raise _refusal(constraint)
+
+
+def _value(node: ast.expr, values: Mapping[str, Any], constraint: str) -> Any:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.Name(id=name) if name in values:
+            return values[name]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            first, second = (_value(side, values, constraint) for side in (left, right))
+            return _BINARY[type(op)](first, second)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, values, constraint)
+        case ast.Call(func=ast.Name(id="abs"), args=[argument], keywords=[]):
+            return abs(_value(argument, values, constraint))
+    raise _refusal(constraint)
+
+
+def _refusal(constraint: str) -> ModelError:
+    return ModelError(
+        f"constraint {constraint[:_LONGEST]!r} is no inequality between parameters; write one like "
+        "'A < b', of names, numbers, + - * / and abs."
+    )
