@@ -21,7 +21,7 @@ class FullTwin(ExactTwin):
     The parameters mean what they do in ssm-simulators:
 
     - v, a, z, t: mean drift, half the boundary separation, mean relative start, mean non-decision
-      time. Decision times are response times less the mean, so that some may be negative.
+      time. Decision times count from the earliest non-decision time, t - st.
     - sv: standard deviation of the drift, which is normal.
     - sz: half the range of the start, which is uniform, in units of evidence: the start is within
       sz of (2z - 1)a. In units of z that is sz/(2a) to both sides. (HDDM's sz is the whole range
@@ -61,7 +61,7 @@ class FullTwin(ExactTwin):
         passage = wiener_passage(values["v"], values["a"], values["z"], sz, sv)
         if st < 0.0:
             raise ParameterError(f"st = {st:g} must be at least 0.")
-        return Delayed(passage, -st, st) if st > 0.0 else passage
+        return Delayed(passage, 0.0, 2.0 * st) if st > 0.0 else passage
 
     def _named(self, row: Sequence[float] | FloatArray) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.names, row, strict=True)}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import make_interp_spline
 
 from likely.typing import FloatArray
 
@@ -52,4 +51,6 @@ def _spline(x: FloatArray, values: FloatArray) -> Values:
     if len(x) == 1:
         return lambda at: np.repeat(values, len(at), axis=0)
     fitting = len(x) - 1 if len(x) % 2 == 0 else len(x) - 2  # odd, and below the number of nodes
+    from scipy.interpolate import make_interp_spline  # slow to import, and rarely needed
+
     return make_interp_spline(x, values, k=max(1, min(DEGREE, fitting)))
