@@ -13,6 +13,7 @@ from scipy.integrate import quad
 
 import likely as lk
 from likely.densities.linear import LinearTwin
+from likely.densities.moving import MovingReflected
 from likely.errors import ParameterError
 
 ANGLE = LinearTwin(
@@ -101,3 +102,15 @@ def test_nothing_is_left_when_the_boundaries_have_met():
 def test_a_start_that_is_not_between_the_boundaries_is_refused(parameters):
     with pytest.raises(ParameterError, match="evidence starts at"):
         solve(*parameters)
+
+
+@pytest.mark.parametrize(
+    ("a", "slope", "y"), [(1.5, -0.1, 0.87), (3.0, -0.1, 0.1), (1.0, 0.3, 0.2)]
+)
+def test_survival_holds_those_that_never_finish(a: float, slope: float, y: float) -> None:
+    """Without drift, evidence between boundaries is, but for its sign, that reflected at 0."""
+    twin = LinearTwin(lambda r: 0.0, lambda r: a, slope=lambda r: slope, start=lambda r: y)
+    reflected = MovingReflected(0.0, a, slope, y * a)
+    times = np.array([0.03, 0.3, 1.0, 3.0, 27.0, 100.0])
+    survival = np.exp(twin.solve(np.zeros(1)).log_survival(times))
+    np.testing.assert_allclose(survival, np.exp(reflected.log_survival(times)), atol=1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 from likely.densities.twin import FirstPassage
 from likely.typing import FloatArray
 
-NEVER = 1e-3  # a larger share that is missing never ends; a smaller one is an error of quadrature
+ERROR = 1e-3  # of the quadrature, where it is not known better
 _PANEL, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 
@@ -21,6 +21,7 @@ class IntegratedPassage(FirstPassage):
             between two of them. Nothing ends before the first.
         log_density: function of decision times (n,) that returns (n, C); -inf where there is none.
         decay: rate per second at which the density decays after the last node.
+        error: of the quadrature over the density; a larger share that is missing never ends.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class IntegratedPassage(FirstPassage):
         nodes: FloatArray,
         log_density: Callable[[FloatArray], FloatArray],
         decay: float,
+        error: float = ERROR,
     ) -> None:
         self._nodes, self._log_density, self._decay = nodes, log_density, decay
         rest = np.exp(log_density(nodes[-1:]))[0] / decay
@@ -35,7 +37,7 @@ class IntegratedPassage(FirstPassage):
         self._probabilities = ends.sum(axis=0)
         self._left = ends.sum(axis=1)[::-1].cumsum()[::-1]  # of all that ends, at each node
         missing = 1.0 - float(self._left[0])
-        self._never = missing if missing > NEVER else 0.0
+        self._never = missing if missing > error else 0.0
 
     @property
     def probabilities(self) -> FloatArray:

@@ -29,6 +29,7 @@ from likely.errors import ParameterError
 from likely.typing import FloatArray
 
 HORIZON = 1e6  # seconds, to which boundaries that never meet are followed
+ERROR = 1e-8  # of integrals over time
 RATIO = 1.1  # from one node of the integrals over time to the next
 LATEST = 60.0  # on the clock; what is left there is below exp(-60)
 
@@ -72,7 +73,7 @@ class LinearTwin(ExactTwin):
             _log_densities(np.asarray(times, dtype=np.float64), v, a, k, y0, out)
             return out
 
-        return IntegratedPassage(_nodes(a, k, y0), log_density, decay=1.0)
+        return IntegratedPassage(_nodes(a, k, y0), log_density, decay=1.0, error=ERROR)
 
 
 def _nodes(a: float, k: float, y0: float) -> FloatArray:
