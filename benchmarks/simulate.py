@@ -1,12 +1,13 @@
 """Trajectories per second and bias of the simulators, beside ssm-simulators in the same run.
 
-    uv run python benchmarks/simulate.py [--quick]
+    uv run python benchmarks/simulate.py [--quick] [--only MODEL ...]
 
-Both simulators run the ddm and the angle model at one parameter set, in alternating repeats; speeds
-are medians over the repeats, biases pool all their draws. The peer runs in an environment of its
-own (`peers/ssm_simulate.py`): once as its users call it, on one thread, and once at its best, in
-two processes. Biases are differences from exact values: Wald's identity for the ddm, and for the
-angle model a Crank-Nicolson solution of the backward equation, which is checked on the ddm.
+Both simulators run a model of each family at one parameter set, in alternating repeats; speeds are
+medians over the repeats, biases pool all their draws. The peer runs in an environment of its own
+(`peers/ssm_simulate.py`): once as its users call it, on one thread, and once at its best, in two
+processes. Biases are differences from exact values: Wald's identity for the ddm, for the angle
+model a Crank-Nicolson solution of the backward equation, which is checked on the ddm, and for
+others their exact density. Where there is none, the means and shares themselves are printed.
 """
 
 from __future__ import annotations
@@ -25,29 +26,56 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import solve_banded
 
-from likely import simulate
+from likely import models, simulate
+from likely.densities.quadrature import quadrature
 
 PEER = Path(__file__).parent / "peers" / "ssm_simulate.py"
 DDM = {"v": 1.0, "a": 1.5, "z": 0.5, "t": 0.5}
 ANGLE = {**DDM, "theta": 0.3}
-TIMES_FASTER = 60.0  # what has to be reached: trajectories per second over the peer's
+WEIBULL = {**DDM, "alpha": 2.0, "beta": 2.0}
+ORNSTEIN = {"v": 1.0, "a": 1.5, "z": 0.5, "g": 0.5, "t": 0.5}
+LEVY = {"v": 1.0, "a": 1.5, "z": 0.5, "alpha": 1.5, "t": 0.5}
+INPUTS = {"v0": 1.5, "v1": 1.0, "v2": 0.5}
+RACE = {**INPUTS, "a": 1.5, "z0": 0.2, "z1": 0.2, "z2": 0.2, "t": 0.5}
+LCA = {**RACE, "g": 0.5, "b": 0.5}
+BALLISTIC = {"A": 0.3, "b": 0.5, "v0": 0.7, "v1": 0.5, "v2": 0.3}
 SHARE_OF_BIAS = 0.1  # what has to be reached: bias over the peer's
 TOLERANCE = 1e-7  # refinement of the backward equation stops below this change
 
 
 class Exact(NamedTuple):
-    """Mean reaction time in seconds and probability of choice +1."""
+    """Mean reaction time in seconds and probability of the choice that is counted."""
 
     mean_rt: float
-    upper: float
+    share: float
+
+
+UNKNOWN = Exact(0.0, 0.0)  # biases are then the means and shares themselves
 
 
 class Case(NamedTuple):
-    """One model at one parameter set, and what is exactly true of it."""
+    """One model at one parameter set, what is exactly true of it, and what has to be reached.
+
+    Args:
+        model: the name that it has here and there.
+        theta: one value for each of its parameters.
+        exact: what is true of it.
+        times_faster: trajectories a second over the peer's that have to be reached.
+        choice: the choice that is counted.
+        patience: share of the trajectories of a repeat that is run, where the peer is slow.
+    """
 
     model: str
     theta: dict[str, float]
     exact: Exact
+    times_faster: float = 60.0
+    choice: int = 1
+    patience: float = 1.0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are exact values."""
+        return self.exact is not UNKNOWN
 
 
 class Effort(NamedTuple):
@@ -71,14 +99,14 @@ class Tally:
     undecided: int = 0
     rt_sum: float = 0.0
     rt_square: float = 0.0
-    uppers: float = 0.0
+    counted: float = 0.0
 
-    def add(self, decided: int, mean_rt: float, sd_rt: float, upper: float) -> None:
+    def add(self, decided: int, mean_rt: float, sd_rt: float, share: float) -> None:
         """Pool the decided trials of one run."""
         self.n += decided
         self.rt_sum += decided * mean_rt
         self.rt_square += decided * (sd_rt**2 + mean_rt**2)
-        self.uppers += decided * upper
+        self.counted += decided * share
 
     def speed(self, workers: int) -> float:
         """Return the median number of trajectories a second."""
@@ -90,9 +118,25 @@ class Tally:
         return mean - exact.mean_rt, math.sqrt((self.rt_square / self.n - mean**2) / self.n)
 
     def bias_of_choice(self, exact: Exact) -> tuple[float, float]:
-        """Return the bias of the probability of choice +1 and its standard error."""
-        upper = self.uppers / self.n
-        return upper - exact.upper, math.sqrt(upper * (1 - upper) / self.n)
+        """Return the bias of the counted choice's probability and its standard error."""
+        share = self.counted / self.n
+        return share - exact.share, math.sqrt(share * (1 - share) / self.n)
+
+
+def exact_value(model: str, theta: dict[str, float], choice: int) -> Exact:
+    """Return exact values from a model's exact density; UNKNOWN if it has none."""
+    twin, declaration = models[model].twin, models[model].declaration
+    if twin is None:
+        return UNKNOWN
+    rows = declaration.rows(theta)
+    passage = twin.solve(declaration.from_onset(rows)[0], 1e-6)
+    times, weights = quadrature(passage, 20)
+    density = np.exp(passage.log_density(times)) * weights[:, None]
+    mean = (times @ density).sum() / density.sum()
+    share = passage.probabilities[declaration.choices.index(choice)]
+    return Exact(
+        float(mean + declaration.onset(rows)[0]), float(share / passage.probabilities.sum())
+    )
 
 
 def exact_ddm(v: float, a: float, z: float, t: float) -> Exact:
@@ -188,7 +232,8 @@ def run_ours(case: Case, n: int, threads: int, seed: int, tally: Tally) -> None:
     tally.speeds[threads].append(n / (time.perf_counter() - began))
     decided = trials.dropna()
     tally.undecided += n - len(decided)
-    tally.add(len(decided), decided.rt.mean(), decided.rt.std(), (decided.choice == 1).mean())
+    share = (decided.choice == case.choice).mean()
+    tally.add(len(decided), decided.rt.mean(), decided.rt.std(), share)
 
 
 def run_peer(case: Case, n: int, processes: int, seed: int, tally: Tally) -> None:
@@ -202,7 +247,9 @@ def run_peer(case: Case, n: int, processes: int, seed: int, tally: Tally) -> Non
 
 def ask_peer(case: Case, **job: int) -> dict[str, Any]:
     """Run one job of the peer, in an environment of its own."""
-    job_text = json.dumps({"model": case.model, "theta": case.theta, "repeats": 1, **job})
+    job_text = json.dumps(
+        {"model": case.model, "theta": case.theta, "choice": case.choice, "repeats": 1, **job}
+    )
     command = ["uv", "run", "--quiet", "--no-project", "--script", str(PEER)]
     done = subprocess.run(command, input=job_text, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
@@ -211,12 +258,13 @@ def ask_peer(case: Case, **job: int) -> dict[str, Any]:
 def measure(case: Case, effort: Effort) -> tuple[Tally, Tally]:
     """Alternate the repeats of both simulators; return what was counted of ours and the peer's."""
     ours, peer = Tally(), Tally()
+    n_ours, n_peer = (int(case.patience * n) for n in (effort.ours, effort.peer))
     simulate(case.model, case.theta, 1000, seed=0)  # compiles, or reads what was compiled
     for repeat in range(effort.repeats):
         for workers in (1, 2):
             seed = 2 * repeat + workers
-            run_peer(case, effort.peer, workers, seed, peer)
-            run_ours(case, effort.ours, workers, seed, ours)
+            run_peer(case, n_peer, workers, seed, peer)
+            run_ours(case, n_ours, workers, seed, ours)
     return ours, peer
 
 
@@ -230,12 +278,12 @@ def print_rows(case: Case, ours: Tally, peer: Tally) -> None:
             speed = tally.speed(workers)
             ratios = f"{speed / peer.speed(1):7.1f} {speed / peer.speed(2):11.1f}"
             print(
-                f"{case.model:6} {label:28} {speed:14,.0f} {ratios}{biases(case, tally, workers)}"
+                f"{case.model:8} {label:28} {speed:14,.0f} {ratios}{biases(case, tally, workers)}"
             )
 
 
 def biases(case: Case, tally: Tally, workers: int) -> str:
-    """Return the biases of all draws of a simulator, beside its first row."""
+    """Return the biases of all draws of a simulator, or their mean, beside its first row."""
     if workers != 1:
         return ""
     rt, rt_error = tally.bias_of_mean_rt(case.exact)
@@ -248,15 +296,19 @@ def print_verdicts(case: Case, ours: Tally, peer: Tally) -> None:
     users = ours.speed(2) / peer.speed(1)
     best = ours.speed(2) / peer.speed(2)
     single = ours.speed(1) / peer.speed(1)
+    goal = case.times_faster
     print(
         f"{case.model}: {users:.0f} times the peer as its users call it, on both cores "
-        f"({verdict(users >= TIMES_FASTER)} {TIMES_FASTER:.0f}); thread for thread {single:.0f} "
-        f"({verdict(single >= TIMES_FASTER)}); against its two processes {best:.0f} "
-        f"({verdict(best >= TIMES_FASTER)})"
+        f"({verdict(users >= goal)} {goal:.0f}); thread for thread {single:.0f} "
+        f"({verdict(single >= goal)}); against its two processes {best:.0f} "
+        f"({verdict(best >= goal)})"
     )
+    print(f"{case.model}: undecided {ours.undecided} of {ours.n} ours, {peer.undecided} the peer's")
+    if not case.is_known:
+        return
     for what, mine, its in (
         ("mean RT", ours.bias_of_mean_rt(case.exact), peer.bias_of_mean_rt(case.exact)),
-        ("P(+1)", ours.bias_of_choice(case.exact), peer.bias_of_choice(case.exact)),
+        (f"P({case.choice})", ours.bias_of_choice(case.exact), peer.bias_of_choice(case.exact)),
     ):
         share, error = abs(mine[0] / its[0]), abs(mine[1] / its[0])
         unsure = "" if abs(its[0]) > 4 * its[1] else "; the peer's own bias is within its error"
@@ -264,7 +316,6 @@ def print_verdicts(case: Case, ours: Tally, peer: Tally) -> None:
             f"{case.model}: bias of {what} {share:.1%} +- {error:.1%} of the peer's "
             f"({verdict(share < SHARE_OF_BIAS)} a tenth{unsure})"
         )
-    print(f"{case.model}: undecided {ours.undecided} of {ours.n} ours, {peer.undecided} the peer's")
 
 
 def verdict(reached: bool) -> str:
@@ -272,31 +323,62 @@ def verdict(reached: bool) -> str:
     return "reaches" if reached else "DOES NOT REACH"
 
 
+def cases() -> list[Case]:
+    """Return what is measured."""
+    return [
+        Case("ddm", DDM, exact_ddm(**DDM)),
+        Case("angle", ANGLE, exact_angle(**ANGLE)),
+        Case("weibull", WEIBULL, exact_value("weibull", WEIBULL, 1)),
+        Case("ornstein", ORNSTEIN, exact_value("ornstein", ORNSTEIN, 1), patience=0.5),
+        Case("levy", LEVY, UNKNOWN, times_faster=20.0, patience=0.5),
+        Case("race_3", RACE, exact_value("race_3", RACE, 0), 50.0, choice=0, patience=0.3),
+        Case("lca_3", LCA, UNKNOWN, times_faster=50.0, choice=0, patience=0.03),
+        Case("lba3", BALLISTIC, exact_value("lba3", BALLISTIC, 0), choice=0, patience=0.3),
+    ]
+
+
+def chosen(names: list[str]) -> list[Case]:
+    """Return the named cases, or all."""
+    every = cases()
+    known = [case.model for case in every]
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"there is no benchmark of '{name}'; there are {', '.join(known)}.")
+    return [case for case in every if not names or case.model in names]
+
+
+def print_exact(some: list[Case]) -> None:
+    """Print the exact values, and how well two ways to them agree on the ddm."""
+    check, wald = backward_ddm(**DDM), exact_ddm(**DDM)
+    print(
+        f"backward equation less Wald's identity: {check.mean_rt - wald.mean_rt:+.0e} s, "
+        f"{check.share - wald.share:+.0e}"
+    )
+    for case in some:
+        if case.is_known:
+            print(f"exact {case.model}: mean RT {case.exact.mean_rt:.6f} s, ", end="")
+            print(f"P({case.choice}) {case.exact.share:.6f}")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smaller, noisier run")
-    effort = QUICK if parser.parse_args().quick else FULL
-    cases = [Case("ddm", DDM, exact_ddm(**DDM)), Case("angle", ANGLE, exact_angle(**ANGLE))]
-    check, wald = backward_ddm(**DDM), cases[0].exact
-    print(
-        f"backward equation less Wald's identity: {check.mean_rt - wald.mean_rt:+.0e} s, ", end=""
-    )
-    print(f"{check.upper - wald.upper:+.0e}")
-    for case in cases:
-        print(f"exact {case.model}: mean RT {case.exact.mean_rt:.6f} s, ", end="")
-        print(f"P(+1) {case.exact.upper:.6f}")
-    used = ask_peer(cases[0], n=1000, threads=2)["threads_used"]
+    parser.add_argument("--only", nargs="+", default=[], metavar="MODEL", help="some of the models")
+    arguments = parser.parse_args()
+    effort, some = QUICK if arguments.quick else FULL, chosen(arguments.only)
+    print_exact(some)
+    used = ask_peer(some[0], n=1000, threads=2)["threads_used"]
     print(f"the peer's n_threads=2 runs {used} thread(s)\n")
     header = ("model", "simulator", "trajectories/s", "x peer", "x its best")
-    print("{:6} {:28} {:>14} {:>7} {:>11}".format(*header), end="")
-    print("  bias of mean RT (s)   bias of P(+1)")
+    print("{:8} {:28} {:>14} {:>7} {:>11}".format(*header), end="")
+    print("  bias of mean RT (s)   bias of P(choice)")
     tallies = []
-    for case in cases:
+    for case in some:
         tallies.append(measure(case, effort))
         print_rows(case, *tallies[-1])
     print()
-    for case, pair in zip(cases, tallies, strict=True):
+    for case, pair in zip(some, tallies, strict=True):
         print_verdicts(case, *pair)
 
 

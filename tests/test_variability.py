@@ -201,7 +201,7 @@ def test_full_model_agrees_with_simulation(rng):
     model = lk.models["ddm"].with_box(v=(-10.0, 10.0))
     trials = lk.simulate(model, theta, seed=11, max_time=60.0, progress=False)
     passage = FullTwin().solve(np.array([v, a, z, t, sz, sv, st]))
-    times, upper = trials["rt"].to_numpy() - t, trials["choice"].to_numpy() == 1.0
+    times, upper = trials["rt"].to_numpy() - (t - st), trials["choice"].to_numpy() == 1.0
     assert_share(upper.mean(), passage.probabilities[1], n)
     for limit in (0.15, 0.4, 0.8, 2.0):
         assert_share(np.mean(times > limit), at(passage.log_survival, limit), n)

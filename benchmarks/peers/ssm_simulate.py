@@ -49,6 +49,7 @@ class Job:
         max_time: decision time, in seconds, at which a walker is given up.
         seed: makes the result reproducible for given ``n``, ``repeats`` and ``processes``.
         delta_t: Euler step in seconds; 0.001 is the peer's default.
+        choice: the choice whose share is counted.
     """
 
     model: str
@@ -60,6 +61,7 @@ class Job:
     max_time: float = 20.0
     seed: int = 0
     delta_t: float = 0.001
+    choice: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class Result:
         undecided: walkers that reached ``max_time``; the statistics below leave them out.
         mean_rt: mean reaction time in seconds, or None without trials.
         sd_rt: standard deviation of the reaction times in seconds.
-        mean_rt_by_choice: mean reaction time for the choices ``"-1"`` and ``"1"``.
-        choice_probability: share of choice +1.
+        mean_rt_by_choice: mean reaction time for each choice that was made, such as ``"-1"``.
+        choice_probability: share of the job's choice.
     """
 
     seconds: list[float]
@@ -180,8 +182,9 @@ def run(job: Job) -> Result:
     choice = np.concatenate([part.choice for part in draws])
     # The peer gives a walker that never decides the sign of its last position as choice; only
     # its time tells.
-    decided = rt - job.theta["t"] <= job.max_time - TIME_SLACK
+    decided = rt - job.theta.get("t", 0.0) <= job.max_time - TIME_SLACK
     rt_decided, choice_decided = rt[decided], choice[decided]
+    made = np.unique(choice_decided)
     return Result(
         seconds=seconds,
         threads_used=threads_used(job),
@@ -189,8 +192,8 @@ def run(job: Job) -> Result:
         undecided=int((~decided).sum()),
         mean_rt=mean(rt_decided),
         sd_rt=float(rt_decided.std()) if rt_decided.size else None,
-        mean_rt_by_choice={str(c): mean(rt_decided[choice_decided == c]) for c in (-1, 1)},
-        choice_probability=mean(choice_decided == 1),
+        mean_rt_by_choice={str(c): mean(rt_decided[choice_decided == c]) for c in made},
+        choice_probability=mean(choice_decided == job.choice),
     )
 
 

@@ -20,6 +20,7 @@ from likely.commands.messages import say
 from likely.commands.models import models
 from likely.commands.simulate import simulate
 from likely.commands.train import train
+from likely.commands.zoo import zoo
 from likely.errors import LikelyError, LikelyWarning
 
 SUCCESS, BAD_INPUT, INTERRUPTED = 0, 2, 130
@@ -34,7 +35,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (models, simulate, generate, train, check, fit, demo):
+for command in (models, simulate, generate, train, check, fit, demo, zoo):
     cli.add_command(command)
 
 

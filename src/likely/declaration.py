@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import keyword
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from likely.constraints import holds, names_in
 from likely.errors import ModelError, ParameterError, unknown
@@ -192,6 +192,13 @@ class Declaration:
         rows[:, column] = 0.0 if self.spread is None else rows[:, self.names.index(self.spread)]
         return rows
 
+    def without_spread(self) -> Declaration:
+        """Return the same declaration without the spread of its non-decision time."""
+        kept = tuple(p for p in self.parameters if p.name != self.spread)
+        named = {p.name for p in kept}
+        constraints = tuple(c for c in self.constraints if names_in(c) <= named)
+        return replace(self, parameters=kept, spread=None, constraints=constraints)
+
     def allowed(self, rows: FloatArray) -> np.ndarray:
         """Tell of each parameter row (n, p) whether all constraints hold: (n,)."""
         values = dict(zip(self.names, rows.T, strict=True))
@@ -355,9 +362,12 @@ def _by_name(theta: Any) -> Mapping[str, Any] | None:
     """Return parameters given by name as a mapping, or None for an array in the model's order."""
     if isinstance(theta, Mapping):
         return theta
-    if isinstance(theta, pd.DataFrame) and all(isinstance(c, str) for c in theta.columns):
+    pandas = sys.modules.get("pandas")  # slow to import, and only who has done so can have a frame
+    if pandas is None:
+        return None
+    if isinstance(theta, pandas.DataFrame) and all(isinstance(c, str) for c in theta.columns):
         return {name: theta[name] for name in theta.columns}
-    if isinstance(theta, pd.Series) and all(isinstance(label, str) for label in theta.index):
+    if isinstance(theta, pandas.Series) and all(isinstance(label, str) for label in theta.index):
         return {str(label): value for label, value in theta.items()}
     return None
 

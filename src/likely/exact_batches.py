@@ -24,6 +24,7 @@ POOL = 100_000  # parameter sets solved at most
 CHUNK = 250  # of them at a time
 POINTS = 3  # nodes of the quadrature in each panel
 TRIED = 64  # parameter sets solved to see how long one takes
+REFUSED = 0.15  # share of parameter sets, at most, that may have no solution
 FEWEST = 4000  # parameter sets with which a network learns more than from draws
 LOWEST = -80.0  # log densities are raised to that, where nothing ever happens
 
@@ -114,8 +115,23 @@ class ExactBatches:
             )
 
     def _solve(self, rows: FloatArray) -> Labels:
-        solved = [self._label(row) for row in rows]
-        return Labels(rows.astype(np.float32), *map(np.stack, zip(*solved, strict=True)))
+        """Solve for densities at parameter rows, and leave out the few where there is none.
+
+        Raises:
+            ParameterError: if there are more than a few.
+        """
+        solved, kept = [], []
+        for row in rows:
+            try:
+                solved.append(self._label(row))
+                kept.append(row)
+            except ParameterError as error:
+                reason = error
+        if len(rows) - len(kept) > REFUSED * max(len(rows), TRIED):
+            raise ParameterError(
+                f"{len(rows) - len(kept)} of {len(rows)} parameter sets cannot be solved: {reason}"
+            )
+        return Labels(np.array(kept, dtype=np.float32), *map(np.stack, zip(*solved, strict=True)))
 
     def _label(self, row: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         passage = self._twin.solve(row)

@@ -18,9 +18,14 @@ from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json, parse, typed
 from likely.errors import FileFormatError
 from likely.likelihood import Likelihood, Training
+from likely.networks.accumulators import race_from_specification
 from likely.networks.classic import ClassicDensity
+from likely.networks.delayed import DelayedDensity
 from likely.networks.density import Density
 from likely.networks.mixture import MixtureDensity
+from likely.networks.parallel import ParallelDensity
+from likely.networks.race import RaceDensity
+from likely.networks.rewired import RewiredDensity
 from likely.writing import written_whole
 
 FORMAT = 1
@@ -31,8 +36,27 @@ KINDS: dict[str, Callable[[Declaration, dict[str, Any], Modules], Density]] = {
         MixtureDensity.from_specification(declaration, specification)
     ),
     "LAN": ClassicDensity.from_specification,
+    "race": lambda declaration, specification, modules: race_from_specification(
+        declaration, specification
+    ),
+    "delayed mixture": lambda declaration, specification, modules: (
+        DelayedDensity.from_specification(declaration, specification)
+    ),
+    "parallel mixtures": lambda declaration, specification, modules: (
+        ParallelDensity.from_specification(declaration, specification)
+    ),
+    "special case": lambda declaration, specification, modules: (
+        RewiredDensity.from_specification(declaration, specification)
+    ),
 }
-_NAMES: dict[type[Density], str] = {MixtureDensity: "first-passage mixture", ClassicDensity: "LAN"}
+_NAMES: dict[type[Density], str] = {
+    MixtureDensity: "first-passage mixture",
+    ClassicDensity: "LAN",
+    RaceDensity: "race",
+    DelayedDensity: "delayed mixture",
+    ParallelDensity: "parallel mixtures",
+    RewiredDensity: "special case",
+}
 
 
 def write(likelihood: Likelihood, path: Path) -> Path:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from likely.assembly import assembly_of
 from likely.batches import Batch, Batches
 from likely.certificates.checking import examine
 from likely.certificates.effort import QUICK
@@ -23,9 +24,12 @@ from likely.errors import ParameterError, RoughTrainingWarning
 from likely.exact_batches import FEWEST, POOL, SETS, ExactBatches, Labels, pays
 from likely.likelihood import Likelihood, Training
 from likely.model import Diffusion, Model
+from likely.model_functions import arguments
 from likely.networks.inverse_gaussian import log_inverse_gaussian, log_survival, stretch
 from likely.networks.mixture import MixtureDensity
+from likely.pooled_batches import PooledBatches
 from likely.progress import Progress
+from likely.races import Race
 from likely.reference import require_twin
 from likely.typing import FloatArray
 from likely.zoo import resolve
@@ -57,6 +61,7 @@ def train(
     steps: int | None = None,
     seed: int = 0,
     labels: str | None = None,
+    sets: int | None = None,
     hidden: tuple[int, ...] = (64, 64, 64),
     components: int = 8,
     closing: bool | None = None,
@@ -79,6 +84,9 @@ def train(
         labels: "exact" or "draws". By default exact densities where the model has a twin that
             gives enough of them, all over the box, in the time there is, and draws where it does
             not, or steps are given.
+        sets: with steps, the number of parameter sets that are solved, or simulated, once and for
+            all; by default 100,000 are solved, but simulations are always fresh, which is slow
+            where the simulator is.
         hidden: widths of the network's hidden layers.
         components: inverse Gaussians per choice.
         closing: whether decisions may end at a finite time, as between closing boundaries; by
@@ -100,22 +108,29 @@ def train(
     schedule = _schedule(seconds, steps)
     require_seed(seed)
     require_count("components", components)
+    if sets is not None:
+        require_count("sets", sets)
     for width in hidden:
         require_count("a hidden width", width)
+    assembly = assembly_of(model)
+    part = model if assembly is None else assembly.part
     density = MixtureDensity.for_model(
-        model.declaration, tuple(hidden), components,
-        products=True, closing=may_close(model) if closing is None else closing,
+        part.declaration, tuple(hidden), components,
+        products=True, closing=may_close(part) if closing is None else closing,
     )  # fmt: skip
     label = f"training {model.name}"
     with Progress(label, 1.0, show=progress, delay=0.0) as bar:
-        exact = _solved(model, labels, schedule, seed, bar)
+        exact = _solved(part, labels, schedule, sets or POOL, seed, bar)
         if exact is not None:
             weights, training = _on_exact(density, exact, schedule, seed, bar)
+        elif sets is not None:
+            weights, training = _on_pool(density, part, schedule, sets, seed, bar)
         else:
-            weights, training = _on_draws(density, model, schedule, seed, bar)
+            weights, training = _on_draws(density, part, schedule, seed, bar)
     if steps is None:
         _warn_if_rough(training)
-    likelihood = Likelihood(density, density.flatten(weights), training)
+    whole = density if assembly is None else assembly.density(density)
+    likelihood = Likelihood(whole, density.flatten(weights), training)
     if check:
         certificate = examine(likelihood, effort=QUICK, model=model, seed=seed, progress=progress)
         return likelihood.certified(certificate)
@@ -124,7 +139,7 @@ def train(
 
 def may_close(model: Model) -> bool:
     """Tell whether a model's boundaries move, and may meet."""
-    return isinstance(model, Diffusion) and model.boundary_moves
+    return isinstance(model, Diffusion | Race) and "s" in arguments(model.boundary)
 
 
 def _warn_if_rough(training: Training) -> None:
@@ -155,7 +170,7 @@ def _exact_batches(
 
 
 def _solved(
-    model: Model, labels: str | None, schedule: _Schedule, seed: int, bar: Progress
+    model: Model, labels: str | None, schedule: _Schedule, sets: int, seed: int, bar: Progress
 ) -> ExactBatches | None:
     """Solve for labels; return None to train on draws, as where there are no solutions."""
     batches = _exact_batches(model, labels, schedule, seed)
@@ -163,7 +178,7 @@ def _solved(
         return None
     share = SOLVING if schedule.seconds is not None else 0.0
     seconds = np.inf if schedule.seconds is None else SOLVING * schedule.seconds
-    sets = POOL if schedule.steps is None else min(POOL, schedule.steps * SETS)
+    sets = sets if schedule.steps is None else min(sets, schedule.steps * SETS)
     try:
         batches.fill(sets, lambda done: bar.update(share * done, "solving"), seconds)
     except ParameterError:
@@ -197,6 +212,21 @@ def _on_draws(
         draws = batches.draws
     return weights, Training(
         labels=DRAWS, seed=seed, draws=draws, seconds=schedule.elapsed(),
+        version=version("likely"), **done,
+    )  # fmt: skip
+
+
+def _on_pool(
+    density: MixtureDensity, model: Model, schedule: _Schedule, sets: int, seed: int, bar: Progress
+) -> tuple[Weights, Training]:
+    batches = PooledBatches(model, seed)
+    batches.fill(sets, lambda done: bar.update(0.0, f"simulating, {done:.0%}"))
+    schedule.begin_learning()
+    first = np.quantile(batches.pooled_times(), _levels(density))
+    weights = _initial_weights(density, seed, first)
+    weights, done = _optimise(density, _draws_loss, weights, batches.take, schedule, bar)
+    return weights, Training(
+        labels=DRAWS, seed=seed, draws=batches.draws, sets=sets, seconds=schedule.elapsed(),
         version=version("likely"), **done,
     )  # fmt: skip
 

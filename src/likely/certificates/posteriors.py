@@ -158,7 +158,7 @@ def network_draws(
     Draws from Laplace's approximation, weighted, where that is like the posterior; elsewhere, as
     where a data set hardly constrains parameters, the draws then move as a population.
     """
-    proposal = Proposal.around(*_laplace(data, truth))
+    proposal = Proposal.around(*laplace(data, truth))
     draws = proposal.draw(rng, DRAWS)
     log_q = data.under_network(draws)
     log_ratios = log_q - proposal.log_density(draws)
@@ -204,7 +204,7 @@ def moved(
     return draws, values
 
 
-def _laplace(data: DataSet, truth: FloatArray) -> tuple[FloatArray, FloatArray]:
+def laplace(data: DataSet, truth: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mode and covariance of a normal distribution like the posterior under q.
 
     The inverse covariance is the sum of squared scores, to which the curvature is equal on average:

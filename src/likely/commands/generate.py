@@ -9,7 +9,7 @@ import click
 
 from likely.commands.messages import say
 from likely.commands.model_options import model_named
-from likely.commands.models import aligned
+from likely.text_table import aligned
 
 
 @click.command()

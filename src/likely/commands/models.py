@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
-from likely.shipped import SHIPPED, SUFFIX
-
-if TYPE_CHECKING:
-    from likely.model import Model
+from likely.commands.messages import say
+from likely.commands.model_options import model_named
 
 
 @click.command()
 @click.argument("name", required=False)
-def models(name: str | None) -> None:
-    """List the models, or show the parameters of the one called NAME (or FILE.py:NAME)."""
-    from likely.commands.model_options import model_named
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for a page about NAME, in Markdown with a figure.",
+)
+def models(name: str | None, output: Path | None) -> None:
+    """List the models, or show the card of the one called NAME (or FILE.py:NAME).
+
+    The number beside the grade of a shipped likelihood is the median error of its log density.
+
+    Example: likely models angle -o pages
+    """
+    from likely.handbook import card, contents
     from likely.zoo import models as zoo
 
-    click.echo(_table(list(zoo.values())) if name is None else _card(model_named(name)))
+    if name is None:
+        if output is not None:
+            raise click.UsageError(
+                "name the model that the page is about: likely models NAME -o FOLDER."
+            )
+        click.echo(contents(zoo))
+        return
+    model = model_named(name)
+    if output is not None:
+        from likely.handbook.page import write_page
+        from likely.writing import require_writable
 
-
-def _table(members: list[Model]) -> str:
-    rows = [("model", "choices", "likelihood", "parameters")]
-    rows += [(m.name, _choices(m), _shipped(m), " ".join(m.declaration.names)) for m in members]
-    return aligned(rows)
-
-
-def _card(model: Model) -> str:
-    rows = [("parameter", "from", "to", "unit", "meaning")]
-    rows += [
-        (p.name, f"{p.lower:g}", f"{p.upper:g}", p.unit, p.description) for p in model.parameters
-    ]
-    head = f"{model.name}: choices {_choices(model)}; likelihood {_shipped(model)}"
-    return f"{head}\n\n{aligned(rows)}"
-
-
-def _choices(model: Model) -> str:
-    return " ".join(f"{c:+d}" if min(model.choices) < 0 else str(c) for c in model.choices)
-
-
-def _shipped(model: Model) -> str:
-    return "shipped" if (SHIPPED / f"{model.name}{SUFFIX}").is_file() else "to be trained"
-
-
-def aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    """Return rows as text in columns, the first row as heading."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+        require_writable(output)
+        say(f"the page is {write_page(model, output)}.")
+    click.echo(card(model))

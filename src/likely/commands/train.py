@@ -10,8 +10,8 @@ import click
 
 from likely.commands.messages import say
 from likely.commands.model_options import model_named
-from likely.commands.models import aligned
 from likely.shipped import SUFFIX
+from likely.text_table import aligned
 
 if TYPE_CHECKING:
     from likely.likelihood import Likelihood

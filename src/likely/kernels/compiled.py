@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numba
@@ -18,14 +18,47 @@ from numba.core.errors import NumbaError
 
 from likely.errors import ModelError
 from likely.kernels.caching import cached
-from likely.kernels.diffusion import PACE, first_passages
+from likely.kernels.diffusion import (
+    PACE,
+    first_passage,
+    first_passages,
+    followed,
+    varied_passages,
+)
+from likely.kernels.levy import levy_passages
+from likely.kernels.rng import normal, stream, uniform
 from likely.typing import FirstPassages, FloatArray
 
 BLOCK = 1024  # trajectories of a per-trial simulator that share one random generator
 
-_DIFFUSION = """
+_SAMPLER = """
 def passages(rows, draws, first, seed, limit, times, choices):
-    first_passages(rows, draws, first, seed, limit, times, choices, pace, drift, boundary, start)
+    fill(rows, draws, first, seed, limit, times, choices, {given})
+"""
+
+_STAGES = """
+def passages(rows, draws, first, seed, limit, times, choices):
+    for i in range(times.shape[0]):
+        row = rows[(first + i) // draws]
+        times[i], choices[i] = fill(row, limit, stream(seed, first + i), {given})
+"""
+
+_DECIDED = """
+def decided(row, limit, state):
+    return first_passage(row, limit, state, pace, uniform, drift, boundary, start)
+"""
+
+_REST = """
+def rest(x, s, row, limit, state):
+    return followed(x, s, row, limit, state, pace, uniform, drift, boundary)
+"""
+
+_REDRAW = """
+def redraw(row, mine, state):
+    for k in range(row.shape[0]):
+        mine[k] = row[k]
+    {draws}
+    return delay, state
 """
 
 _TRIALS = """
@@ -102,15 +135,120 @@ def compile_diffusion(
 ) -> FirstPassages:
     """Compile the first passages of a diffusion; see `likely.model.Diffusion` for the functions."""
     functions = {
-        "first_passages": first_passages,
-        "pace": PACE if "s" in argument_names(drift) else math.inf,
+        **_form([drift]),
         "drift": row_adapter(drift, ("x", "s"), names),
         "boundary": row_adapter(boundary, ("s",), names),
         "start": row_adapter(start, (), names),
     }
-    kernel = build(
-        _DIFFUSION, "passages", functions, (_DIFFUSION, tuple(names), drift, boundary, start)
-    )
+    return _sampler(first_passages, functions, names, (drift, boundary, start))
+
+
+def compile_varied(
+    drift: Callable[..., Any],
+    boundary: Callable[..., Any],
+    start: Callable[..., Any],
+    names: Sequence[str],
+    redrawn: Mapping[str, Callable[..., Any]],
+    delay: Callable[..., Any] | None,
+) -> FirstPassages:
+    """Compile a diffusion whose parameters vary; see `likely.variability.VariedDiffusion`."""
+    functions = {
+        **_form([drift]),
+        "drift": row_adapter(drift, ("x", "s"), names),
+        "boundary": row_adapter(boundary, ("s",), names),
+        "start": row_adapter(start, (), names),
+        "redraw": _redraw(names, redrawn, delay),
+    }
+    identity = (drift, boundary, start, tuple(redrawn), *redrawn.values(), delay)
+    return _sampler(varied_passages, functions, names, identity)
+
+
+def _redraw(
+    names: Sequence[str],
+    redrawn: Mapping[str, Callable[..., Any]],
+    delay: Callable[..., Any] | None,
+) -> Any:
+    """Compile a function (row, mine, state) -> (delay, state) that draws a trial's parameters."""
+    scope: dict[str, Any] = {"normal": normal, "uniform": uniform}
+    targets = [(f"mine[{list(names).index(name)}]", f) for name, f in redrawn.items()]
+    lines = [] if delay is not None else ["delay = 0.0"]
+    for i, (target, function) in enumerate([*targets, ("delay", delay)]):
+        if function is not None:
+            noise = "normal" if "normal" in argument_names(function) else "uniform"
+            lines += [f"noise, state = {noise}(state)", f"{target} = function_{i}(noise, row)"]
+            scope[f"function_{i}"] = row_adapter(function, (noise,), names)
+    exec(_REDRAW.format(draws="\n    ".join(lines)), scope)  # noqa: S102
+    return numba.njit(scope["redraw"])
+
+
+def compile_levy_flight(
+    drift: Callable[..., Any],
+    boundary: Callable[..., Any],
+    start: Callable[..., Any],
+    stability: Callable[..., Any],
+    names: Sequence[str],
+) -> FirstPassages:
+    """Compile a Levy flight's first passages; see `likely.levy_flight.LevyFlight`."""
+    functions = {
+        **_form([drift]),
+        "drift": row_adapter(drift, ("x", "s"), names),
+        "boundary": row_adapter(boundary, ("s",), names),
+        "start": row_adapter(start, (), names),
+        "stability": row_adapter(stability, (), names),
+    }
+    return _sampler(levy_passages, functions, names, (drift, boundary, start, stability))
+
+
+def compile_two_stage(
+    order: Any,
+    boundary: Callable[..., Any],
+    stages: Sequence[tuple[Callable[..., Any], Callable[..., Any]]],
+    spared: Callable[..., Any] | None,
+    names: Sequence[str],
+) -> FirstPassages:
+    """Compile decisions in two stages; see `likely.two_stage.TwoStage`.
+
+    Args:
+        order: one of the orders in `likely.kernels.two_stage`.
+        boundary: of all three decisions.
+        stages: drift and start of the high-level decision and of the two low-level ones.
+        spared: share of low-level drift that is left before the high-level decision, for `mixed`.
+        names: parameters in order.
+    """
+    scope = _form([drift for drift, _ in stages])
+    scope["boundary"] = row_adapter(boundary, ("s",), names)
+    if spared is not None:
+        scope["spared"] = row_adapter(spared, (), names)
+    for i, (drift, start) in enumerate(stages):
+        scope[f"drift_{i}"] = row_adapter(drift, ("x", "s"), names)
+        scope[f"start_{i}"] = row_adapter(start, (), names)
+        one = {**scope, "drift": scope[f"drift_{i}"], "start": scope[f"start_{i}"]}
+        one |= {"first_passage": first_passage, "followed": followed}
+        exec(_DECIDED + _REST, one)  # noqa: S102
+        for name in ("decided", "rest"):
+            scope[f"{name}_{i}"] = numba.njit(one[name], error_model="numpy")
+    needed = argument_names(order)[len(("row", "limit", "state")) :]
+    identity = (order.__name__, boundary, *(f for stage in stages for f in stage), spared)
+    return _sampler(order, {name: scope[name] for name in needed}, names, identity, _STAGES)
+
+
+def _form(drifts: Sequence[Callable[..., Any]]) -> dict[str, Any]:
+    """Say what drifts depend on: how often to look at them, and whether only time matters."""
+    used = {name for drift in drifts for name in argument_names(drift)}
+    return {"pace": PACE if "s" in used else math.inf, "uniform": "x" not in used}
+
+
+def _sampler(
+    fill: Any,
+    functions: dict[str, Any],
+    names: Sequence[str],
+    identity: Sequence[Any],
+    template: str = _SAMPLER,
+) -> FirstPassages:
+    """Compile a loop over trajectories that is given numbers and compiled functions, in order."""
+    source = template.format(given=", ".join(functions))
+    reached = {"fill": fill, "stream": stream, **functions}
+    kernel = build(source, "passages", reached, (source, tuple(names), *identity))
 
     def passages(
         rows: FloatArray, draws: int, first: int, seed: int, limit: float,

@@ -1,11 +1,13 @@
 """First passage of a one-dimensional diffusion between two moving, symmetric boundaries.
 
 Steps are as long as half the distance between the boundaries allows, because the Brownian bridge
-between the ends of a step tells whether and when either boundary was crossed: the crossing
-probability exp(-2 d0 d1 / dt) is exact for a boundary that is linear within the step (d0, d1 are
-the distances at its ends), and so is the law of the crossing time, tau / (dt - tau) ~
-IG(d0 / d1, d0^2 / dt). What limits a step is a path that crosses both boundaries within it (rare
-while dt is a fraction of the squared half-width), curvature of the boundary, and change of drift.
+between the ends of a step tells whether and when either boundary was crossed (see `bridge`). What
+limits a step is a path that crosses both boundaries within it (rare while dt is a fraction of the
+squared half-width), curvature of the boundary, and change of drift.
+
+Steps are Heun's, corrected so that they are right to the third order in dt where drift is linear
+in the evidence. A bridge does not change with a drift's slope, only with its square and bend
+(Girsanov's theorem), so that linear drift allows long steps.
 """
 
 from __future__ import annotations
@@ -15,105 +17,166 @@ import math
 import numba
 import numpy as np
 
-from likely.kernels.rng import inverse_gaussian, normal, stream, uniform
+from likely.kernels.bridge import crosses, crossing_time
+from likely.kernels.rng import normal, stream
 
 STEP = 0.25  # dt / (half-width)^2; both boundaries are crossed within one step with P < 1e-5
 SHRINK = 0.6  # within a step the half-width falls to no less than this share of itself
 CURVATURE = 0.02  # boundary's departure from a straight line, in standard deviations of a step
 VARIATION = 0.1  # change of drift over a step, times sqrt(dt): displacement error in noise sds
+SLOPE = 0.2  # slope of drift over space, times dt
 REACH = 3.0  # standard deviations of a step within which a change of drift over space is noticed
+ROOM = 0.35  # share of what a step is allowed below which the next may be twice as long
 HALVINGS = 16  # a step is never shorter than STEP (half-width)^2 by more, so that jumps are passed
-PACE = 0.02  # seconds: a step at most where the drift depends on time, lest it miss a pulse
+PACE = 0.08  # seconds: a step at most where the drift depends on time; it has four looks at it
 MAX_STEPS = 1_000_000
-NEGLIGIBLE = 40.0  # a bridge crosses with probability below exp(-40)
 
 
 @numba.njit(inline="always")
-def _step(x, s, half_width, longest, row, drift, boundary):  # type: ignore[no-untyped-def]
-    """Choose the step: return its length, the half-width at its end, the drift at its start."""
-    dt = STEP * half_width * half_width
+def step(x, s, half_width, power, longest, rate, row, pace, uniform, drift, boundary):  # type: ignore[no-untyped-def]
+    """Choose a step.
+
+    It begins at evidence x, time s, a half-width and a drift `rate`, is `longest` seconds at most,
+    and has noise of variance `power` per second. `pace` is infinite if drift does not depend on
+    time, and `uniform` tells whether it does not depend on the evidence.
+
+    Returns:
+        Its length, the half-width and the drift (of x as it is) at its end, the slope of drift over
+        space, and the length that the next may have.
+    """
+    dt = STEP * half_width * half_width / power
     shortest = dt * 0.5**HALVINGS
     dt = min(dt, longest)
-    rate = drift(x, s, row)
-    while dt > shortest:
+    later, slope, strain = rate, 0.0, 1.0
+    while True:
         end = boundary(s + dt, row)
-        sd = math.sqrt(dt)
+        if dt <= shortest:
+            break
+        sd = math.sqrt(power * dt)
         quarter = abs(0.75 * half_width + 0.25 * end - boundary(s + 0.25 * dt, row))
         bend = quarter + abs(0.25 * half_width + 0.75 * end - boundary(s + 0.75 * dt, row))
-        reach = REACH * sd
-        spread = abs(drift(x + reach, s, row) - rate) + abs(drift(x - reach, s, row) - rate)
-        change = abs(drift(x, s + dt, row) - rate) + spread / REACH
-        if end >= SHRINK * half_width and bend <= CURVATURE * sd and change * sd <= VARIATION:
+        change = 0.0
+        if pace < np.inf:
+            for k in range(1, 5):
+                later = drift(x, s + 0.25 * k * dt, row)
+                change = max(change, abs(later - rate))
+        if not uniform:
+            reach = REACH * sd
+            right, left = drift(x + reach, s, row) - rate, drift(x - reach, s, row) - rate
+            slope = (right - left) / (2.0 * reach)
+            change += abs(right + left) / REACH
+        strain = max(bend / (CURVATURE * sd), change * dt / (VARIATION * sd))
+        strain = max(strain, abs(slope) * dt / SLOPE)
+        if strain <= 1.0 and end >= SHRINK * half_width:
             break
-        dt *= 0.5
-    return dt, boundary(s + dt, row), rate
+        dt *= 0.5 if strain < 4.0 else 0.25
+    return dt, end, later, slope, (2.0 * dt if strain < ROOM else dt)
 
 
 @numba.njit(inline="always")
-def _bridge_crosses(d0: float, d1: float, dt: float, state: np.uint64) -> tuple[bool, np.uint64]:
-    """Decide whether the path crossed a boundary at distance d0 before and d1 after the step."""
-    if d1 <= 0.0:
-        return True, state
-    exponent = 2.0 * d0 * d1 / dt
-    if exponent > NEGLIGIBLE:
-        return False, state
-    u, state = uniform(state)
-    return u < math.exp(-exponent), state
+def moved(x, s, dt, noise, rate, later, slope, row, uniform, drift):  # type: ignore[no-untyped-def]
+    """Return where a step leads, for its noise: Heun's method, exact enough for linear drift."""
+    if uniform:
+        return x + 0.5 * (rate + later) * dt + noise
+    ahead = drift(x + rate * dt + noise, s + dt, row)
+    turn = slope * dt
+    if not abs(turn) <= SLOPE:  # a jump, passed in the shortest of steps
+        turn = 0.0
+    more = turn * turn * (5.0 / 24.0 * noise + rate * dt / 6.0)
+    return x + 0.5 * (rate + ahead) * dt + noise + more
 
 
 @numba.njit(inline="always")
-def _crossing_time(d0: float, d1: float, dt: float, state: np.uint64) -> tuple[float, np.uint64]:
-    """Draw when, within the step, the boundary was first crossed."""
-    ratio, state = inverse_gaussian(d0 / max(abs(d1), 1e-150), d0 * d0 / dt, state)
-    return dt * (ratio / (1.0 + ratio) if ratio < 1e15 else 1.0), state
+def crossed(above, below, above_end, below_end, power, dt, state):  # type: ignore[no-untyped-def]
+    """Tell when within a step a boundary was first crossed, and which, 0 for neither.
+
+    Distances are those to the upper and the lower boundary before and after the step, and the
+    variance of the noise per second is `power`.
+    """
+    up, state = crosses(above, above_end, power * dt, state)
+    down, state = crosses(below, below_end, power * dt, state)
+    if not (up or down):
+        return dt, 0.0, state
+    up_time, down_time = np.inf, np.inf
+    if up:
+        up_time, state = crossing_time(above, above_end, power * dt, state)
+    if down:
+        down_time, state = crossing_time(below, below_end, power * dt, state)
+    if up_time <= down_time:
+        return up_time / power, 1.0, state
+    return down_time / power, -1.0, state
 
 
 @numba.njit(inline="always")
-def first_passage(row, limit, state, pace, drift, boundary, start):  # type: ignore[no-untyped-def]
-    """Follow one trajectory to its first passage: return (decision time, choice).
+def followed(x, s, row, limit, state, pace, uniform, drift, boundary):  # type: ignore[no-untyped-def]
+    """Follow evidence x from time s to its first passage: return (time, choice, state)."""
+    half_width = boundary(s, row)
+    if not abs(x) < half_width:
+        return 0.0, np.nan, state
+    longest, rate = limit, drift(x, s, row)
+    for _ in range(MAX_STEPS):
+        if s >= limit:
+            break
+        longest = min(longest, limit - s, pace)
+        dt, end_width, later, slope, longest = step(
+            x, s, half_width, 1.0, longest, rate, row, pace, uniform, drift, boundary
+        )
+        z, state = normal(state)
+        x_end = moved(x, s, dt, math.sqrt(dt) * z, rate, later, slope, row, uniform, drift)
+        if math.isnan(end_width - x_end):
+            return 0.0, np.nan, state
+        time, choice, state = crossed(
+            half_width - x, half_width + x, end_width - x_end, end_width + x_end, 1.0, dt, state
+        )
+        if choice != 0.0:
+            return s + time, choice, state
+        x, s, half_width = x_end, s + dt, end_width
+        rate = later if uniform else drift(x, s, row)
+    return np.nan, np.nan, state
+
+
+@numba.njit(inline="always")
+def first_passage(row, limit, state, pace, uniform, drift, boundary, start):  # type: ignore[no-untyped-def]
+    """Follow one trajectory to its first passage: return (decision time, choice, state).
 
     A trajectory that has not decided by `limit` seconds returns (nan, nan). One that cannot be
     followed, because it does not start between the boundaries or stops being a number, returns
     (0, nan).
     """
-    s = 0.0
-    half_width = boundary(0.0, row)
-    x = start(row) * half_width
-    if not abs(x) < half_width:
-        return 0.0, np.nan
-    dt = limit
-    for _ in range(MAX_STEPS):
-        if s >= limit:
-            break
-        longest = min(2.0 * dt, limit - s, pace)
-        dt, end_width, rate = _step(x, s, half_width, longest, row, drift, boundary)
-        z, state = normal(state)
-        noise = math.sqrt(dt) * z
-        ahead = drift(x + rate * dt + noise, s + dt, row)
-        x_end = x + 0.5 * (rate + ahead) * dt + noise
-        above, below = half_width - x, half_width + x
-        above_end, below_end = end_width - x_end, end_width + x_end
-        if math.isnan(above_end):
-            return 0.0, np.nan
-        up, state = _bridge_crosses(above, above_end, dt, state)
-        down, state = _bridge_crosses(below, below_end, dt, state)
-        if up or down:
-            up_time, down_time = np.inf, np.inf
-            if up:
-                up_time, state = _crossing_time(above, above_end, dt, state)
-            if down:
-                down_time, state = _crossing_time(below, below_end, dt, state)
-            if up_time <= down_time:
-                return s + up_time, 1.0
-            return s + down_time, -1.0
-        x, s, half_width = x_end, s + dt, end_width
-    return np.nan, np.nan
+    x = start(row) * boundary(0.0, row)
+    return followed(x, 0.0, row, limit, state, pace, uniform, drift, boundary)
 
 
 @numba.njit(inline="always")
-def first_passages(rows, draws, first, seed, limit, times, choices, pace, drift, boundary, start):  # type: ignore[no-untyped-def]  # noqa: E501
+def first_passages(  # type: ignore[no-untyped-def]
+    rows, draws, first, seed, limit, times, choices, pace, uniform, drift, boundary, start
+):
     """Fill times and choices: trajectory i uses row (first + i) // draws and stream first + i."""
     for i in range(times.shape[0]):
         row = rows[(first + i) // draws]
         state = stream(seed, first + i)
-        times[i], choices[i] = first_passage(row, limit, state, pace, drift, boundary, start)
+        times[i], choices[i], state = first_passage(
+            row, limit, state, pace, uniform, drift, boundary, start
+        )
+
+
+@numba.njit(inline="always")
+def varied_passages(  # type: ignore[no-untyped-def]
+    rows, draws, first, seed, limit, times, choices, pace, uniform, drift, boundary, start, redraw
+):
+    """Do the same where parameters vary: redraw(row, mine, state) -> (delay, state) fills `mine`.
+
+    Times include the delay.
+    """
+    mine = np.empty(rows.shape[1])
+    for i in range(times.shape[0]):
+        row = rows[(first + i) // draws]
+        state = stream(seed, first + i)
+        delay, state = redraw(row, mine, state)
+        time, choice, state = first_passage(
+            mine, limit, state, pace, uniform, drift, boundary, start
+        )
+        if time > 0.0:
+            time += delay
+        late = time >= limit
+        times[i], choices[i] = (np.nan if late else time), (np.nan if late else choice)

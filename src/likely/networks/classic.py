@@ -34,7 +34,7 @@ from likely.kernels.classic_draws import GRID, classic_draws
 from likely.kernels.mixture import REACH
 from likely.kernels.native import Packed
 from likely.networks.density import Density
-from likely.networks.inverse_gaussian import supported
+from likely.networks.law import supported
 from likely.networks.network import (
     ACTIVATIONS,
     Layers,
@@ -64,7 +64,8 @@ class Inputs:
             the response time rt and the non-decision time t.
 
     Raises:
-        ParameterError: for an infinite box, or a shift where no non-decision time is declared.
+        ParameterError: for an infinite box, a non-decision time that varies, or a shift where none
+            is declared.
     """
 
     declaration: Declaration
@@ -72,7 +73,12 @@ class Inputs:
     decision_time: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what has no scale."""
+        """Refuse what has no scale, and a spread."""
+        if self.declaration.spread is not None:
+            raise ParameterError(
+                f"model '{self.declaration.name}': the classic networks know nothing of the spread "
+                f"'{self.declaration.spread}'; use likely.train."
+            )
         for p in self.declaration.parameters:
             if not math.isfinite(p.upper):
                 raise ParameterError(
@@ -241,8 +247,9 @@ class ClassicDensity(Density):
 
     @property
     def compilable(self) -> bool:
-        """Whether all networks are our own layers."""
-        return all(isinstance(network, Layers) for network, _ in self.networks.values())
+        """Whether all networks are our own layers, and there are no constraints."""
+        ours = all(isinstance(network, Layers) for network, _ in self.networks.values())
+        return ours and not self.declaration.constraints
 
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Say which network encoded trials would need that is not there, if one is."""

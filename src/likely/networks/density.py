@@ -87,4 +87,4 @@ class Density(abc.ABC):
     def flatten(self, arrays: dict[str, Any]) -> FloatArray:
         """Join named arrays into the flat array."""
         parts = [np.asarray(arrays[name], dtype=np.float64).ravel() for name in self.shapes]
-        return np.concatenate(parts)
+        return np.concatenate([np.empty(0), *parts])

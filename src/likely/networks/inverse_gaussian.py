@@ -1,8 +1,4 @@
-"""Mixtures of inverse Gaussians in JAX: log density, survival and draws of trials.
-
-Values that a trial does not need are computed from harmless stand-ins, never from ones that would
-turn the gradient into NaN.
-"""
+"""Mixtures of inverse Gaussians in JAX: log density, distribution and draws of trials."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from jax.scipy.special import log_ndtr, logsumexp
 
 from likely.declaration import Declaration
 from likely.kernels.closing import LAST
+from likely.networks.law import onset, supported
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
 
@@ -22,13 +19,57 @@ LOG_TWO_PI = math.log(2.0 * math.pi)
 class Mixture(NamedTuple):
     """Log weights, log means and log shapes, each (rows, choices, components), of a mixture.
 
-    It is one of decision times, or of times stretched at closing rates (rows,).
+    It is one of decision times, or of times stretched at closing rates (rows,). As a law (see
+    `likely.networks.law`), it also knows of each choice whether it is made before or after a time.
     """
 
     log_w: jax.Array
     log_mu: jax.Array
     log_lambda: jax.Array
     closing: jax.Array | None = None
+
+    def log_density(self, s: jax.Array) -> jax.Array:
+        """Log of the joint density of times (n,) and each choice: (n, C)."""
+        u, slope = self._stretched(s)
+        return self._mixed(log_inverse_gaussian(u, self.log_mu, self.log_lambda)) + slope
+
+    def log_survival(self, s: jax.Array) -> jax.Array:
+        """Log probability of no decision by times (n,): (n,)."""
+        return logsumexp(self.log_later(s), axis=-1)
+
+    def log_later(self, s: jax.Array) -> jax.Array:
+        """Log probability of each choice, made after times (n,): (n, C)."""
+        u, _ = self._stretched(s)
+        return self._mixed(log_survival(u, self.log_mu, self.log_lambda))
+
+    def log_earlier(self, s: jax.Array) -> jax.Array:
+        """Log probability of each choice, made by times (n,): (n, C)."""
+        u, _ = self._stretched(s)
+        return self._mixed(log_distribution(u, self.log_mu, self.log_lambda))
+
+    def log_within(self, first: jax.Array, last: jax.Array) -> jax.Array:
+        """Log probability of each choice, made between times (n,) and later ones (n,): (n, C)."""
+        (begin, _), (end, _) = self._stretched(first), self._stretched(last)
+        return self._mixed(log_between(begin, end, self.log_mu, self.log_lambda))
+
+    def log_choices(self) -> jax.Array:
+        """Log probability of each choice, (n, C)."""
+        return logsumexp(self.log_w, axis=-1)
+
+    def draws(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Draw a decision time and the index of a choice at each row: (n,) and (n,)."""
+        uniform, normal = jax.random.split(key)
+        rows = (len(self.log_w), 2)
+        uniforms = jax.random.uniform(uniform, rows, self.log_w.dtype)
+        normals = jax.random.normal(normal, rows[:1], self.log_w.dtype)
+        return draw_decisions(self, uniforms, normals)
+
+    def _stretched(self, s: jax.Array) -> tuple[jax.Array, jax.Array]:
+        u, slope = stretch(s, self.closing)
+        return u[:, None, None], slope[:, None]
+
+    def _mixed(self, terms: jax.Array) -> jax.Array:
+        return logsumexp(self.log_w + terms, axis=-1)
 
 
 def stretch(s: jax.Array, closing: jax.Array | None) -> tuple[jax.Array, jax.Array]:
@@ -75,6 +116,32 @@ def log_survival(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array) -> jax.
     return log_ndtr(-early) + jnp.log(-jnp.expm1(difference))
 
 
+def log_distribution(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array) -> jax.Array:
+    """Log probability that an inverse Gaussian time is at most s > 0."""
+    root = jnp.exp(0.5 * log_lambda) / jnp.sqrt(s)
+    scaled = s * jnp.exp(-log_mu)
+    early, late = root * (scaled - 1.0), root * (scaled + 1.0)
+    return jnp.logaddexp(log_ndtr(early), _log_scaled_tail(late) - 0.5 * early * early)
+
+
+def log_between(
+    first: jax.Array, last: jax.Array, log_mu: jax.Array, log_lambda: jax.Array
+) -> jax.Array:
+    """Log probability that an inverse Gaussian time is between first >= 0 and a later last > 0.
+
+    It is a difference of whichever tails are the smaller ones.
+    """
+    begun = first > 0.0
+    safe = jnp.where(begun, first, last)
+    survivals = [log_survival(time, log_mu, log_lambda) for time in (safe, last)]
+    late = begun & (survivals[0] < math.log(0.5))
+    distributions = [log_distribution(time, log_mu, log_lambda) for time in (last, safe)]
+    larger = jnp.where(late, survivals[0], distributions[0])
+    smaller = jnp.where(late, survivals[1], distributions[1])
+    ratio = jnp.where(begun, jnp.minimum(smaller - larger, -1e-15), -1.0)
+    return larger + jnp.where(begun, jnp.log(-jnp.expm1(ratio)), 0.0)
+
+
 def _log_scaled_tail(y: jax.Array) -> jax.Array:
     """Log of exp(y^2 / 2) P(Z > y) for a standard normal Z."""
     far = 20.0 if y.dtype == jnp.float64 else 8.0
@@ -86,35 +153,20 @@ def _log_scaled_tail(y: jax.Array) -> jax.Array:
     return jnp.where(y < far, log_ndtr(-near) + 0.5 * near * near, rest)
 
 
-def log_density(
-    declaration: Declaration, mixture: Mixture, theta: jax.Array, trials: jax.Array
-) -> jax.Array:
-    """Log density of trials (n, 2), encoded, under mixtures of 1 or n rows: (n,)."""
-    rt, choice = trials[:, 0], trials[:, 1]
-    timed = ~(jnp.isnan(rt) | jnp.isneginf(rt))
-    omitted = jnp.isposinf(choice)
-    chosen = _chosen(declaration, choice)
-    s = rt - _shift(declaration, theta)
-    possible = (s > 0.0) & jnp.isfinite(s)
-    safe, slope = stretch(jnp.where(timed & possible, s, 1.0), mixture.closing)
-    safe, slope = safe[:, None, None], slope[:, None, None]
-    densities = log_inverse_gaussian(safe, mixture.log_mu, mixture.log_lambda) + slope
-    times = jnp.where((timed & ~omitted)[:, None, None], densities, 0.0)
-    times = jax.lax.cond(
-        jnp.any(timed & omitted),
-        lambda: jnp.where(
-            (timed & omitted)[:, None, None],
-            log_survival(safe, mixture.log_mu, mixture.log_lambda),
-            times,
-        ),
-        lambda: times,
-    )
-    terms = jnp.where(chosen[:, :, None], mixture.log_w + times, -1e30)
-    value = logsumexp(terms, axis=(1, 2))
-    certain = (omitted & timed & (s <= 0.0)) | (~timed & chosen.all(axis=1))
-    value = jnp.where(certain, 0.0, value)
-    impossible = ~chosen.any(axis=1) | (timed & ~possible & ~certain) | (value < -1e29)
-    return jnp.where(impossible | ~supported(declaration, theta), -jnp.inf, value)
+def draw_decisions(
+    mixture: Mixture, uniforms: jax.Array, normals: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Turn uniforms (n, 2) and normals (n,) into decision times (n,) and indices of choices."""
+    n, components = len(normals), mixture.log_w.shape[-1]
+    flat = [jnp.broadcast_to(p.reshape(len(p), -1), (n, p[0].size)) for p in mixture[:3]]
+    cumulative = jnp.cumsum(jnp.exp(flat[0]), axis=1)
+    level = uniforms[:, :1] * cumulative[:, -1:]
+    index = jnp.minimum((cumulative <= level).sum(axis=1), cumulative.shape[1] - 1)
+    mu, lam = (jnp.exp(jnp.take_along_axis(p, index[:, None], 1)[:, 0]) for p in flat[1:])
+    w = 0.5 * mu * normals**2 / lam
+    smaller = mu / (1.0 + w + jnp.sqrt(w * (2.0 + w)))
+    s = jnp.where(uniforms[:, 1] * (mu + smaller) <= mu, smaller, mu * (mu / smaller))
+    return relax(s, mixture.closing), index // components
 
 
 def draw_trials(
@@ -125,35 +177,7 @@ def draw_trials(
     normals: jax.Array,
 ) -> jax.Array:
     """Turn uniforms (n, 2) and normals (n,) into trials (n, 2)."""
-    n, components = len(normals), mixture.log_w.shape[-1]
-    flat = [jnp.broadcast_to(p.reshape(len(p), -1), (n, p[0].size)) for p in mixture[:3]]
-    cumulative = jnp.cumsum(jnp.exp(flat[0]), axis=1)
-    level = uniforms[:, :1] * cumulative[:, -1:]
-    index = jnp.minimum((cumulative <= level).sum(axis=1), cumulative.shape[1] - 1)
-    mu, lam = (jnp.exp(jnp.take_along_axis(p, index[:, None], 1)[:, 0]) for p in flat[1:])
-    w = 0.5 * mu * normals**2 / lam
-    smaller = mu / (1.0 + w + jnp.sqrt(w * (2.0 + w)))
-    s = jnp.where(uniforms[:, 1] * (mu + smaller) <= mu, smaller, mu * (mu / smaller))
-    s = relax(s, mixture.closing)
-    choice = jnp.asarray(declaration.choices, s.dtype)[index // components]
-    trials = jnp.stack([s + _shift(declaration, theta), choice], axis=1)
+    s, index = draw_decisions(mixture, uniforms, normals)
+    choice = jnp.asarray(declaration.choices, s.dtype)[index]
+    trials = jnp.stack([s + onset(declaration, theta), choice], axis=1)
     return jnp.where(supported(declaration, theta)[:, None], trials, jnp.nan)
-
-
-def supported(declaration: Declaration, theta: jax.Array) -> jax.Array:
-    """Tell of each parameter row whether it lies within every parameter's support."""
-    lower = jnp.asarray([p.support[0] for p in declaration.parameters])
-    upper = jnp.asarray([p.support[1] for p in declaration.parameters])
-    return ((theta >= lower) & (theta <= upper)).all(axis=-1)
-
-
-def _shift(declaration: Declaration, theta: jax.Array) -> jax.Array:
-    column = declaration.non_decision_column
-    return jnp.zeros(len(theta)) if column is None else theta[:, column]
-
-
-def _chosen(declaration: Declaration, choice: jax.Array) -> jax.Array:
-    """Tell which choices a trial's density sums over, (n, C): one, or all if none was observed."""
-    unobserved = jnp.isinf(choice) | jnp.isnan(choice)
-    known = jnp.asarray(declaration.choices, choice.dtype)
-    return (choice[:, None] == known) | unobserved[:, None]

@@ -42,7 +42,9 @@ from likely.kernels.mixture import (
 )
 from likely.kernels.native import Packed
 from likely.networks.density import Density
-from likely.networks.inverse_gaussian import Mixture, draw_trials, log_density
+from likely.networks.in_jax import draw_in_jax, evaluate_in_jax
+from likely.networks.inverse_gaussian import Mixture, draw_trials
+from likely.networks.law import coded_log_density, onset, supported
 from likely.networks.perceptron import Perceptron, weight_shapes
 from likely.typing import FloatArray
 
@@ -172,8 +174,8 @@ class MixtureDensity(Density):
 
     @property
     def compilable(self) -> bool:
-        """Always."""
-        return True
+        """Whether there are no constraints and no spread, of which compiled code knows nothing."""
+        return not self.declaration.constraints and self.declaration.spread is None
 
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Return None: it knows densities, choice probabilities and survival."""
@@ -183,12 +185,16 @@ class MixtureDensity(Density):
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and their gradients (n, p)."""
+        if not self.compilable:
+            return evaluate_in_jax(self, weights, theta, trials)
         return native.log_densities(mixture_log_likelihood, weights, self.packed, theta, trials)
 
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
     ) -> FloatArray:
         """Return trials (n, 2)."""
+        if not self.compilable:
+            return draw_in_jax(self, weights, theta, uniforms, normals)
         return native.draw_trials(mixture_draws, weights, self.packed, theta, uniforms, normals)
 
     def compiled_log_density(self) -> Any:
@@ -232,17 +238,22 @@ class MixtureDensity(Density):
         rate = jax.nn.softplus(outputs[..., -1]) if self.closing else None
         return Mixture(log_w, parts[..., 1, :, :], parts[..., 2, :, :], rate)
 
+    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Mixture:
+        """Return the mixtures at parameter rows (n, p)."""
+        return self.mixture(self.outputs(arrays, theta))
+
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
-        mixture = self.mixture(self.outputs(self.unflatten(weights), theta))
-        return log_density(self.declaration, mixture, theta, trials)
+        law = self.law(self.unflatten(weights), theta)
+        value = coded_log_density(self.declaration, law, onset(self.declaration, theta), trials)
+        return jnp.where(supported(self.declaration, theta), value, -jnp.inf)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
     ) -> jax.Array:
         """Trials (n, 2) from uniforms and normals."""
-        mixture = self.mixture(self.outputs(self.unflatten(weights), theta))
-        return draw_trials(self.declaration, mixture, theta, uniforms, normals)
+        law = self.law(self.unflatten(weights), theta)
+        return draw_trials(self.declaration, law, theta, uniforms, normals)
 
 
 def features_of(declaration: Declaration) -> tuple[Feature, ...]:

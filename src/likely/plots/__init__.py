@@ -5,6 +5,7 @@ pyplot is never touched. Save a figure with `axes.figure.savefig(...)`.
 """
 
 from likely.plots.calibration import calibration, coverage
+from likely.plots.cartoon import cartoon
 from likely.plots.certificate import (
     certificate_by_parameter,
     certificate_errors,
@@ -15,6 +16,7 @@ from likely.plots.certificate import (
 )
 from likely.plots.choices import choice_probability, choice_shares
 from likely.plots.graph import model_graph
+from likely.plots.parameters import parameter_effects
 from likely.plots.posterior import posterior
 from likely.plots.quantiles import quantile_probability
 from likely.plots.response_times import densities, density_over_trials, response_times
@@ -26,6 +28,7 @@ __all__ = [
     "certificate_summary",
     "certificate_transforms",
     "calibration",
+    "cartoon",
     "choice_probability",
     "choice_shares",
     "coverage",
@@ -33,6 +36,7 @@ __all__ = [
     "density_over_trials",
     "model_graph",
     "network_against_exact",
+    "parameter_effects",
     "posterior",
     "quantile_probability",
     "response_times",

@@ -119,7 +119,7 @@ def specify(
     encoded = encode(data, declaration.choices)
     _require_sensible_names(declaration, formula, fixed)
     lapses = Lapses(lapse, longest_time(encoded), declaration.choices) if lapse != 0 else None
-    shift = _Shift.observed(declaration.non_decision, encoded, lapses)
+    shift = _Shift.observed(declaration, encoded, lapses)
     for p in declaration.parameters:
         if p.name in fixed:
             _require_possible(p, fixed[p.name], shift)
@@ -130,7 +130,7 @@ def specify(
     )
     require_known_priors(priors, predictors)
     predictors = tuple(replace(p, priors=with_priors(p.priors, priors)) for p in predictors)
-    if lapses is None:
+    if lapses is None and declaration.spread is None:
         _require_early_start(predictors, declaration.non_decision, data)
     return Specification(predictors, dict(fixed), lapses)
 
@@ -143,13 +143,20 @@ class _Shift:
     ceiling: float | None
 
     @classmethod
-    def observed(cls, name: str | None, encoded: FloatArray, lapses: Lapses | None) -> _Shift:
-        """Bound it by the fastest response; by the median one if early responses may be lapses."""
+    def observed(
+        cls, declaration: Declaration, encoded: FloatArray, lapses: Lapses | None
+    ) -> _Shift:
+        """Bound it by the fastest response; by the median one if responses may be faster than it.
+
+        They may if they are lapses, or if it varies.
+        """
+        name = declaration.non_decision
+        bounded = lapses is None and declaration.spread is None
         responded = np.isfinite(encoded[:, 0]) & (encoded[:, 1] != NO_RESPONSE)
         times = encoded[responded, 0]
         if not len(times):
             return cls(name, None)
-        return cls(name, float(times.min() if lapses is None else np.median(times)))
+        return cls(name, float(times.min() if bounded else np.median(times)))
 
 
 def _predictor(parameter: Parameter, data: pd.DataFrame, formula: str, shift: _Shift) -> Predictor:

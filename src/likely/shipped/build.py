@@ -1,37 +1,48 @@
-"""Train the likelihoods that come with the package, on exact densities, and certify them.
+"""Make the likelihoods that come with the package, and certify them: `likely zoo build`.
 
-    python -m likely.shipped.build            # all of them
-    python -m likely.shipped.build ddm        # one
-
-A fixed number of steps from a fixed seed, so that anyone can train them again. Each takes about ten
-minutes on two cores, and its certificate two more.
+Numbers of steps and seeds are fixed, so that anyone can make them again.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 from likely.certificates.checking import check
+from likely.errors import ModelError, unknown
+from likely.likelihood import Likelihood
 from likely.shipped import SHIPPED, SUFFIX
-from likely.training import train
+from likely.shipped.recipes import RECIPES
 from likely.zoo import models
 
-STEPS = 350_000
-HIDDEN = {"ddm": (96, 96, 96), "angle": (128, 128, 128)}
-COMPONENTS = 8
-SEED = 1
+
+class Built(NamedTuple):
+    """A likelihood that was made, and its file."""
+
+    likelihood: Likelihood
+    path: Path
 
 
-def build(name: str) -> None:
-    """Train the likelihood of one model, certify it, and write its file beside this script."""
-    likelihood = train(
-        name, labels="exact", steps=STEPS, seed=SEED, hidden=HIDDEN[name], components=COMPONENTS
-    )
-    certified = likelihood.certified(check(likelihood))
-    path = certified.save(SHIPPED / f"{name}{SUFFIX}")
-    print(f"{path.name}: {certified!r}\n{certified.certificate}")
+def build(
+    names: Iterable[str] = (), *, folder: Path = SHIPPED, quick: bool = False
+) -> Iterator[Built]:
+    """Make likelihoods, certify them, and write their files; one after the other, as asked for.
 
+    Args:
+        names: of the likelihoods; all of them by default. Those made from others come after them.
+        folder: where files are written. Others that a likelihood is made from are those shipped.
+        quick: whether certificates are quick ones.
 
-if __name__ == "__main__":
-    for wanted in sys.argv[1:] or models:
-        build(wanted)
+    Raises:
+        ModelError: if there is no recipe for one of them.
+    """
+    wanted = list(names) or list(RECIPES)
+    for name in wanted:
+        if name not in RECIPES:
+            raise ModelError(unknown("recipe", name, RECIPES))
+    for name in wanted:
+        made = RECIPES[name].likelihood(models[name])
+        path = made.save(folder / f"{name}{SUFFIX}")  # a check that fails does not lose it
+        certified = made.certified(check(made, model=models[name], quick=quick))
+        yield Built(certified, certified.save(path))

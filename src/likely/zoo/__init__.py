@@ -1,6 +1,6 @@
 """The zoo: models the field uses, by name.
 
-To add a model, declare it in the file of its family and add it to `models` below.
+To add a model, declare it in the file of its family, in the tuple that `models` takes from there.
 """
 
 from __future__ import annotations
@@ -10,8 +10,20 @@ from collections.abc import Iterator, Mapping
 from likely.declaration import Declaration
 from likely.errors import ModelError, unknown
 from likely.model import Model
-from likely.zoo.collapsing import angle
-from likely.zoo.diffusion import ddm
+from likely.zoo.collapsing import COLLAPSING
+from likely.zoo.conflict import CONFLICT
+from likely.zoo.diffusion import DIFFUSION
+from likely.zoo.gamma_drift import GAMMA_DRIFT
+from likely.zoo.lba import LBA
+from likely.zoo.lca import LCA
+from likely.zoo.leaky import LEAKY
+from likely.zoo.levy import LEVY
+from likely.zoo.lognormal_race import LOGNORMAL_RACES
+from likely.zoo.poisson_race import POISSON_RACES
+from likely.zoo.race import RACES
+from likely.zoo.racing_diffusion import RACING_DIFFUSIONS
+from likely.zoo.spotlight import SPOTLIGHT
+from likely.zoo.two_stage import TWO_STAGE
 
 
 class UnknownModelError(ModelError, KeyError):
@@ -50,7 +62,22 @@ class Zoo(Mapping[str, Model]):
         return f"Zoo({', '.join(self._members)})"
 
 
-models = Zoo(ddm, angle)
+models = Zoo(
+    *DIFFUSION,
+    *COLLAPSING,
+    *LEAKY,
+    *LEVY,
+    *GAMMA_DRIFT,
+    *SPOTLIGHT,
+    *CONFLICT,
+    *RACES,
+    *RACING_DIFFUSIONS,
+    *LCA,
+    *LBA,
+    *LOGNORMAL_RACES,
+    *POISSON_RACES,
+    *TWO_STAGE,
+)
 
 
 def resolve(model: Model | str) -> Model:

@@ -1,11 +1,19 @@
-"""Drift diffusion with constant drift and constant boundaries (Ratcliff 1978)."""
+"""Drift diffusion with constant drift and boundaries (Ratcliff 1978), and with variable trials.
+
+Other families of diffusions share these parameters and lines.
+"""
 
 from __future__ import annotations
 
 import math
 
+from likely.about import About
 from likely.declaration import Parameter
+from likely.densities.full import FullTwin
 from likely.model import Diffusion
+from likely.variability import VariableDiffusion
+from likely.zoo.boundaries import constant_boundary
+from likely.zoo.drifts import constant_drift
 
 POSITIVE = (0.0, math.inf)
 
@@ -14,20 +22,114 @@ BOUNDARY = Parameter("a", 0.2, 4.0, POSITIVE, description="half the boundary sep
 START = Parameter("z", 0.05, 0.95, (0.0, 1.0), description="relative starting point")
 NON_DECISION = Parameter("t", 0.0, math.inf, POSITIVE, unit="s", description="non-decision time")
 
+# Models with more parameters than a diffusion need more of a network; their boxes are narrower.
+SLOWER_DRIFT = Parameter("v", -3.0, 3.0, unit="1/s", description="drift")
+NEARER_BOUNDARY = Parameter("a", 0.3, 3.0, POSITIVE, description="half the boundary separation")
+MIDDLE_START = Parameter("z", 0.1, 0.9, (0.0, 1.0), description="relative starting point")
 
-def constant_drift(v: float) -> float:
-    """Drift that never changes."""
-    return v
-
-
-def constant_boundary(a: float) -> float:
-    """Boundary that never moves."""
-    return a
-
+STARTING = "x(0) = (2z - 1) b(0)"
+ENDING = "choice ±1 where x first reaches ±b(s); rt = t + s"
+CONSTANT = "b(s) = a"
+WIENER = "dx = v ds + dW"
 
 ddm = Diffusion(
     "ddm",
     parameters={"v": DRIFT, "a": BOUNDARY, "z": START, "t": NON_DECISION},
     drift=constant_drift,
     boundary=constant_boundary,
+    about=About(
+        purpose="Decisions between two options from noisy evidence: how well they are told apart, "
+        "how much evidence is demanded, a bias, and what is not deciding.",
+        equations=(WIENER, CONSTANT, STARTING, ENDING),
+        source="Ratcliff (1978), Psychological Review 85, 59-108",
+    ),
 )
+
+_PLAIN = {"v": SLOWER_DRIFT, "a": NEARER_BOUNDARY, "z": MIDDLE_START, "t": NON_DECISION}
+DRIFT_SD = Parameter("sv", 0.0, 2.5, POSITIVE, "1/s", "standard deviation of the drift")
+START_RANGE = Parameter("sz", 0.0, 0.3, POSITIVE, description="half range of the start, as x")
+DELAY_RANGE = Parameter("st", 0.0, 0.5, POSITIVE, "s", "half range of the non-decision time")
+
+VARIABLE_DRIFT = "v of a trial ~ N(v, sv)"
+VARIABLE_DELAY = "t of a trial ~ U(t - st, t + st)"
+_FAINT = (
+    "{what} changes the times little; known well only from very many trials (Boehm et al. 2018, "
+    "Journal of Mathematical Psychology 87, 46-75)"
+)
+_SLOW_ERRORS = _FAINT.format(what="variability of drift")
+_FAST_ERRORS = _FAINT.format(what="variability of the start")
+_FULL_SOURCE = "Ratcliff and Tuerlinckx (2002), Psychonomic Bulletin & Review 9, 438-481"
+
+
+def normal_drift(normal: float, v: float, sv: float) -> float:
+    """Draw a trial's drift."""
+    return v + sv * normal
+
+
+def uniform_start(uniform: float, z: float, a: float, sz: float) -> float:
+    """Draw a trial's relative start, within sz of the mean in units of evidence."""
+    return z + sz * (uniform - 0.5) / a
+
+
+def uniform_delay(uniform: float, st: float) -> float:
+    """Draw a delay since the earliest non-decision time, t - st."""
+    return 2.0 * st * uniform
+
+
+ddm_sdv = VariableDiffusion(
+    "ddm_sdv",
+    base=ddm,
+    parameters={**_PLAIN, "sv": DRIFT_SD},
+    redrawn={"v": normal_drift},
+    twin=FullTwin(("v", "a", "z", "t", "sv")),
+    about=About(
+        purpose="Decisions between two options whose evidence is better in some trials than in "
+        "others, which makes errors slow.",
+        equations=(WIENER, VARIABLE_DRIFT, CONSTANT, STARTING, ENDING),
+        source=_FULL_SOURCE,
+        hard={"sv": _SLOW_ERRORS},
+    ),
+)
+
+ddm_st = VariableDiffusion(
+    "ddm_st",
+    base=ddm,
+    parameters={**_PLAIN, "st": DELAY_RANGE},
+    redrawn={},
+    delay=uniform_delay,
+    spread="st",
+    twin=FullTwin(("v", "a", "z", "t", "st")),
+    about=About(
+        purpose="Decisions between two options where what is not deciding takes longer in some "
+        "trials than in others, which blurs the fastest responses.",
+        equations=(WIENER, VARIABLE_DELAY, CONSTANT, STARTING, ENDING),
+        source=_FULL_SOURCE,
+    ),
+)
+
+full_ddm = VariableDiffusion(
+    "full_ddm",
+    base=ddm,
+    parameters={**_PLAIN, "sz": START_RANGE, "sv": DRIFT_SD, "st": DELAY_RANGE},
+    redrawn={"v": normal_drift, "z": uniform_start},
+    delay=uniform_delay,
+    spread="st",
+    twin=FullTwin(("v", "a", "z", "t", "sz", "sv", "st")),
+    constraints=("sz < a - a * abs(2 * z - 1)",),
+    about=About(
+        purpose="The diffusion model in full: drift, start and non-decision time vary from trial "
+        "to trial, so that errors may be slower or faster than correct responses.",
+        equations=(
+            WIENER,
+            VARIABLE_DRIFT,
+            "x(0) ~ U((2z - 1) a - sz, (2z - 1) a + sz)",
+            VARIABLE_DELAY,
+            CONSTANT,
+            ENDING,
+        ),
+        source=_FULL_SOURCE,
+        hard={"sz": _FAST_ERRORS, "sv": _SLOW_ERRORS},
+    ),
+)
+
+DIFFUSION = (ddm, ddm_sdv, ddm_st, full_ddm)

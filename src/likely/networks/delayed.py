@@ -1,0 +1,109 @@
+"""Mixtures after a non-decision time that varies uniformly from trial to trial.
+
+With a half range st, response times begin at t - st, and the density of a choice is the probability
+of deciding for it within a window of 2 st, over its length: a closed form, so that a network never
+sees st.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import logsumexp
+
+from likely.declaration import Declaration
+from likely.networks.in_jax import LawDensity
+from likely.networks.inverse_gaussian import Mixture
+from likely.networks.mixture import MixtureDensity
+
+SHORTEST = 1e-5  # seconds: a narrower window is one of that length
+_X, _W = np.polynomial.legendre.leggauss(24)
+
+
+class DelayedMixture(NamedTuple):
+    """The law of a mixture's decision times, each after a delay that is uniform from 0 to `width`.
+
+    Args:
+        mixture: what is delayed.
+        width: longest delays in seconds, (rows,).
+    """
+
+    mixture: Mixture
+    width: jax.Array
+
+    def log_density(self, s: jax.Array) -> jax.Array:
+        """Log of the joint density of times (n,) and each choice: (n, C)."""
+        width = jnp.maximum(self.width, SHORTEST)
+        masses = self.mixture.log_within(jnp.maximum(s - width, 0.0), s)
+        return masses - jnp.log(width)[:, None]
+
+    def log_survival(self, s: jax.Array) -> jax.Array:
+        """Log probability of no decision by times (n,): (n,), the mean over delays."""
+        share = jnp.asarray(0.5 * (1.0 + _X))[:, None]
+        # Where the delay exceeds s, nothing is decided yet.
+        decided = jnp.minimum(jnp.maximum(self.width, SHORTEST), s)
+        times = s - share * decided
+        logs = jax.vmap(self.mixture.log_survival)(jnp.maximum(times, 1e-12))
+        weights = jnp.log(0.5 * jnp.asarray(_W))[:, None]
+        inside = jnp.log(decided / jnp.maximum(self.width, SHORTEST))
+        waiting = jnp.maximum(1.0 - s / jnp.maximum(self.width, SHORTEST), 0.0)
+        mean = logsumexp(weights + logs, axis=0) + inside
+        return jnp.logaddexp(mean, jnp.log(jnp.maximum(waiting, 1e-300)))
+
+    def log_choices(self) -> jax.Array:
+        """Log probability of each choice, (n, C): that without delay."""
+        return self.mixture.log_choices()
+
+    def draws(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Draw a time and the index of a choice at each row: (n,) and (n,)."""
+        decision, delay = jax.random.split(key)
+        times, index = self.mixture.draws(decision)
+        share = jax.random.uniform(delay, times.shape, times.dtype)
+        return times + share * self.width, index
+
+
+@dataclass(frozen=True)
+class DelayedDensity(LawDensity):
+    """Form of a mixture whose non-decision time varies.
+
+    Args:
+        declaration: the model's, with a spread.
+        mixture: of the decision times; its parameters are the model's, but for the spread.
+    """
+
+    declaration: Declaration
+    mixture: MixtureDensity
+
+    @classmethod
+    def from_specification(
+        cls, declaration: Declaration, given: Mapping[str, Any]
+    ) -> DelayedDensity:
+        """Build the form that `specification` describes."""
+        steady = declaration.without_spread()
+        return cls(declaration, MixtureDensity.from_specification(steady, dict(given["mixture"])))
+
+    def specification(self) -> dict[str, Any]:
+        """Return that of the mixture."""
+        return {"mixture": self.mixture.specification()}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weight arrays."""
+        return self.mixture.shapes
+
+    @cached_property
+    def _columns(self) -> list[int]:
+        names = self.declaration.names
+        return [names.index(name) for name in self.mixture.declaration.names]
+
+    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> DelayedMixture:
+        """Return the law at parameter rows (n, p)."""
+        outputs = self.mixture.outputs(arrays, theta[:, jnp.array(self._columns)])
+        spread = theta[:, self.declaration.names.index(self.declaration.spread or "")]
+        return DelayedMixture(self.mixture.mixture(outputs), 2.0 * spread)

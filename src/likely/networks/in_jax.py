@@ -1,0 +1,208 @@
+"""Densities that run in JAX alone: what they share.
+
+A density's law at a parameter row (see `likely.networks.law`) may take a network, and thousands of
+trials may share a row: laws are made once for each distinct row, and so are their derivatives.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from likely.declaration import Declaration
+from likely.kernels.rows import distinct_rows
+from likely.networks.density import Density
+from likely.networks.law import Law, coded_log_density, onset, supported
+from likely.typing import FloatArray
+
+AT_ONCE = 8192  # trials evaluated at once, which bounds memory
+
+
+class LawDensity(Density):
+    """A density given by a law in JAX.
+
+    To add one, write a frozen, hashable dataclass with `declaration`, `shapes`, `specification` and
+    `law`, and add it to `likely.files.KINDS`.
+    """
+
+    @abc.abstractmethod
+    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Law:
+        """Return the law at parameter rows (n, p), given named weights."""
+
+    @property
+    def compilable(self) -> bool:
+        """Never."""
+        return False
+
+    def unanswerable(self, trials: FloatArray) -> str | None:
+        """Return None: laws know densities, choice probabilities and survival."""
+        return None
+
+    def evaluate(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and their gradients (n, p)."""
+        return evaluate_in_jax(self, weights, theta, trials)
+
+    def transform(
+        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """Return trials (n, 2)."""
+        return draw_in_jax(self, weights, theta, uniforms, normals)
+
+    def compiled_log_density(self) -> Any:
+        """Refuse: there is no compiled code."""
+        raise NotImplementedError("this density runs in JAX alone.")
+
+    def compiled_draws(self) -> Any:
+        """Refuse: there is no compiled code."""
+        raise NotImplementedError("this density runs in JAX alone.")
+
+    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
+        """Log density of each trial, (n,)."""
+        begins, law = _law(self, weights, theta)
+        value = coded_log_density(self.declaration, law, begins, trials)
+        return jnp.where(supported(self.declaration, theta), value, -jnp.inf)
+
+    def draws(
+        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+    ) -> jax.Array:
+        """Trials (n, 2); all their randomness comes from the bits of the first uniform."""
+        n = len(normals)
+        theta = jnp.broadcast_to(theta, (n, theta.shape[1]))
+        begins, law = _law(self, weights, theta)
+        if n == 0:
+            return jnp.zeros((0, 2), theta.dtype)
+        s, index = law.draws(_key(uniforms[0]))
+        choice = jnp.asarray(self.declaration.choices, s.dtype)[index]
+        trials = jnp.stack([s + begins, choice], axis=1)
+        return jnp.where(supported(self.declaration, theta)[:, None], trials, jnp.nan)
+
+
+class HasLaw(Protocol):
+    """A density that has a law in JAX."""
+
+    @property
+    def declaration(self) -> Declaration:
+        """Names, box and choices of the model."""
+        ...
+
+    def unflatten(self, weights: Any) -> dict[str, Any]:
+        """Cut the flat array of weights into named arrays."""
+        ...
+
+    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Law:
+        """Return the law at parameter rows (n, p), given named weights."""
+        ...
+
+
+def evaluate_in_jax(
+    density: HasLaw, weights: FloatArray, theta: FloatArray, trials: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return log densities (n,) and gradients (n, p) of trials (n, 2) at rows (1, p) or (n, p)."""
+    parts = []
+    for begin in range(0, max(len(trials), 1), AT_ONCE):
+        part = slice(begin, begin + AT_ONCE)
+        rows = theta if len(theta) == 1 else theta[part]
+        parts.append(_part(density, weights, rows, trials[part]))
+    values, gradients = zip(*parts, strict=True)
+    return np.concatenate(values), np.concatenate(gradients)
+
+
+def _law(density: HasLaw, weights: jax.Array, theta: jax.Array) -> tuple[jax.Array, Law]:
+    """Return where responses begin, and the law of decision times, at parameter rows."""
+    return onset(density.declaration, theta), density.law(density.unflatten(weights), theta)
+
+
+def _key(uniforms: jax.Array) -> jax.Array:
+    """Return a key of random numbers made from two uniforms."""
+    words = (uniforms * 2.0**32).astype(jnp.uint32)
+    return jax.random.wrap_key_data(words, impl="threefry2x32")
+
+
+def _part(
+    density: HasLaw, weights: FloatArray, theta: FloatArray, trials: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Evaluate at most `AT_ONCE` trials; sizes are rounded up, so that few are compiled."""
+    n = len(trials)
+    if n == 0:
+        return np.empty(0), np.empty((0, theta.shape[1]))
+    first, which = distinct_rows(np.ascontiguousarray(theta), n)
+    rows = theta[_padded(first)]
+    with jax.enable_x64(True):
+        values, gradients = _value_and_gradient(
+            density, weights, rows, _padded(which), trials[_padded(np.arange(n))]
+        )
+        return np.array(values)[:n], np.array(gradients)[:n]
+
+
+def _padded(indices: np.ndarray) -> np.ndarray:
+    """Repeat the first of n indices until there is a power of two of them."""
+    size = 1 << (len(indices) - 1).bit_length()
+    return np.concatenate([indices, np.full(size - len(indices), indices[0])])
+
+
+@partial(jax.jit, static_argnums=0)
+def _value_and_gradient(
+    density: HasLaw, weights: jax.Array, rows: jax.Array, which: jax.Array, trials: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return log densities (n,) and gradients (n, p), each trial's by its own parameters.
+
+    That is the derivative by what the law is made of, of each trial, times the derivative of that
+    by the parameters, of each row.
+    """
+
+    def made(rows: jax.Array) -> list[jax.Array]:
+        return jax.tree.leaves(_law(density, weights, rows))
+
+    structure = jax.tree.structure(jax.eval_shape(partial(_law, density), weights, rows))
+
+    def values(leaves: list[jax.Array]) -> jax.Array:
+        begins, law = jax.tree.unflatten(structure, leaves)
+        return coded_log_density(density.declaration, law, begins, trials)
+
+    leaves = made(rows)
+    found, pull = jax.vjp(values, [leaf[which] for leaf in leaves])
+    by_leaves = pull(jnp.where(jnp.isfinite(found), 1.0, 0.0))[0]
+    tangents = jnp.eye(rows.shape[1])
+
+    def along(tangent: jax.Array) -> list[jax.Array]:
+        return jax.jvp(made, (rows,), (jnp.broadcast_to(tangent, rows.shape),))[1]
+
+    by_rows = jax.vmap(along)(tangents)
+    gradient = sum(
+        jnp.einsum("nm,pnm->np", _flat(by, 1), _flat(rate, 2)[:, which])
+        for by, rate in zip(by_leaves, by_rows, strict=True)
+    )
+    possible = supported(density.declaration, rows)[which]
+    return jnp.where(possible, found, -jnp.inf), jnp.where(possible[:, None], gradient, 0.0)
+
+
+def _flat(array: jax.Array, kept: int) -> jax.Array:
+    """Join all dimensions but the first ones."""
+    return array.reshape(*array.shape[:kept], -1)
+
+
+def draw_in_jax(
+    density: Density,
+    weights: FloatArray,
+    theta: FloatArray,
+    uniforms: FloatArray,
+    normals: FloatArray,
+) -> FloatArray:
+    """Return trials (n, 2) from uniforms (n, 2) and standard normals (n,)."""
+    with jax.enable_x64(True):
+        return np.array(_draws(density, weights, theta, uniforms, normals))
+
+
+@partial(jax.jit, static_argnums=0)
+def _draws(
+    density: Density, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+) -> jax.Array:
+    return density.draws(weights, theta, uniforms, normals)

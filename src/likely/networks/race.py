@@ -1,0 +1,147 @@
+"""The density of a race of independent accumulators, from the density of one of them.
+
+The first accumulator to finish decides, so that p(s, c) = f_c(s) prod_{j != c} S_j(s). The density
+f and survival S of one are a closed form, or a network that has learnt it: accumulators are alike
+but for their parameters, so that one network serves any number of them, and races of 2, 3 and 4 are
+equally exact.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+
+from likely.declaration import Declaration
+from likely.networks.in_jax import LawDensity
+from likely.networks.wiring import Wiring, wired, wiring_to_json
+
+COARSE, FINE = 96, 256  # nodes to find where a race takes place, and to integrate over it
+SHORTEST, LONGEST = 1e-5, 1e4  # seconds among which that is looked for
+NEGLIGIBLE = 1e-9  # of a race's mass
+
+
+class AccumulatorForm(abc.ABC):
+    """The form of the finishing time of one accumulator, given parameters of its own, in JAX.
+
+    To add one, write a frozen, hashable dataclass that defines everything below, and add it to
+    `likely.networks.accumulators.FORMS`. Arrays of any shape (...) are finishing times s > 0;
+    `state` turns parameters (..., m) into whatever does not depend on time, a pytree whose leaves
+    begin with the dimensions (...). Logarithms are finite, so that they can be subtracted.
+    """
+
+    @property
+    @abc.abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each weight array; none for a closed form."""
+
+    @abc.abstractmethod
+    def specification(self) -> dict[str, Any]:
+        """Return what is needed to build this form again, for JSON."""
+
+    @abc.abstractmethod
+    def state(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Any:
+        """Return what does not depend on time, from weights and parameters (..., m)."""
+
+    @abc.abstractmethod
+    def log_density(self, state: Any, s: jax.Array) -> jax.Array:
+        """Log density of finishing at s (...): (...)."""
+
+    @abc.abstractmethod
+    def log_survival(self, state: Any, s: jax.Array) -> jax.Array:
+        """Log probability of not having finished by s (...): (...)."""
+
+    @abc.abstractmethod
+    def draws(self, state: Any, key: jax.Array) -> jax.Array:
+        """Draw a finishing time for each of the parameters: (...)."""
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["states"], meta_fields=["form"])
+@dataclass(frozen=True)
+class RaceLaw:
+    """The law of a race: the states of its accumulators, leaves (rows, C, ...)."""
+
+    form: AccumulatorForm
+    states: Any
+
+    @property
+    def _accumulators(self) -> int:
+        return int(jax.tree.leaves(self.states)[0].shape[1])
+
+    def _at(self, s: jax.Array) -> jax.Array:
+        """Repeat times (n,) for each accumulator: (n, C)."""
+        return jnp.broadcast_to(s[:, None], (len(s), self._accumulators))
+
+    def log_density(self, s: jax.Array) -> jax.Array:
+        """Log of the joint density of times (n,) and each choice: (n, C)."""
+        at = self._at(s)
+        survivals = self.form.log_survival(self.states, at)
+        others = survivals.sum(axis=1, keepdims=True) - survivals
+        return self.form.log_density(self.states, at) + others
+
+    def log_survival(self, s: jax.Array) -> jax.Array:
+        """Log probability that nobody has finished by times (n,): (n,)."""
+        return self.form.log_survival(self.states, self._at(s)).sum(axis=1)
+
+    def log_choices(self) -> jax.Array:
+        """Log probability of each choice, (n, C), by the trapezoid rule over the log of time.
+
+        For a smooth density that vanishes at both ends its error is as small as that of rounding.
+        """
+        first, last = jax.lax.stop_gradient(self._range())
+        steps = jnp.linspace(0.0, 1.0, FINE)[:, None]
+        logs = jnp.log(first) + steps * (jnp.log(last) - jnp.log(first))  # (nodes, rows)
+        terms = jax.vmap(self.log_density)(jnp.exp(logs)) + logs[..., None]
+        return logsumexp(terms, axis=0) + jnp.log(logs[1] - logs[0])[:, None]
+
+    def _range(self) -> tuple[jax.Array, jax.Array]:
+        """Return times (rows,) before and after which hardly any race ends."""
+        rows = jax.tree.leaves(self.states)[0].shape[0]
+        grid = jnp.geomspace(SHORTEST, LONGEST, COARSE)
+        survival = jax.vmap(lambda s: jnp.exp(self.log_survival(jnp.full(rows, s))))(grid)
+        first = (survival > 1.0 - NEGLIGIBLE).sum(axis=0) - 1
+        last = (survival > NEGLIGIBLE).sum(axis=0)
+        return grid[jnp.clip(first, 0, COARSE - 2)], grid[jnp.clip(last, 1, COARSE - 1)]
+
+    def draws(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Draw a finishing time of each accumulator: return the first, and whose it is."""
+        times = self.form.draws(self.states, key)
+        return times.min(axis=1), times.argmin(axis=1)
+
+
+@dataclass(frozen=True)
+class RaceDensity(LawDensity):
+    """Form of the density of a race.
+
+    Args:
+        declaration: the model's names, box and choices.
+        form: of the accumulators.
+        wiring: for each choice, what the parameters of its accumulator are.
+    """
+
+    declaration: Declaration
+    form: AccumulatorForm
+    wiring: Wiring
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weight arrays."""
+        return self.form.shapes
+
+    def specification(self) -> dict[str, Any]:
+        """Return the form of the accumulators, and how they are wired."""
+        return {
+            "accumulator": self.form.specification(),
+            "wiring": wiring_to_json(self.wiring),
+        }
+
+    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> RaceLaw:
+        """Return the law at parameter rows (n, p)."""
+        own = [wired(self.declaration, wires, theta) for wires in self.wiring]
+        return RaceLaw(self.form, self.form.state(arrays, jnp.stack(own, axis=1)))
