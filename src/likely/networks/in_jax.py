@@ -7,7 +7,7 @@ trials may share a row: laws are made once for each distinct row, and so are the
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,10 +18,11 @@ import numpy as np
 from likely.declaration import Declaration
 from likely.kernels.rows import distinct_rows
 from likely.networks.density import Density
-from likely.networks.law import Law, coded_log_density, onset, supported
+from likely.networks.law import Law, Present, coded_log_density, onset, present, supported
 from likely.typing import FloatArray
 
 AT_ONCE = 8192  # trials evaluated at once, which bounds memory
+SIZES = (8, 128, 1024, AT_ONCE)  # numbers of rows and trials that fewer are rounded up to
 
 
 class LawDensity(Density):
@@ -134,23 +135,33 @@ def _part(
     if n == 0:
         return np.empty(0), np.empty((0, theta.shape[1]))
     first, which = distinct_rows(np.ascontiguousarray(theta), n)
-    rows = theta[_padded(first)]
+    rows = theta[_padded(first, SIZES)]
     with jax.enable_x64(True):
         values, gradients = _value_and_gradient(
-            density, weights, rows, _padded(which), trials[_padded(np.arange(n))]
+            density,
+            weights,
+            rows,
+            _padded(which, SIZES[1:]),
+            trials[_padded(np.arange(n), SIZES[1:])],
+            present(trials),
         )
         return np.array(values)[:n], np.array(gradients)[:n]
 
 
-def _padded(indices: np.ndarray) -> np.ndarray:
-    """Repeat the first of n indices until there is a power of two of them."""
-    size = 1 << (len(indices) - 1).bit_length()
+def _padded(indices: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Repeat the first of some indices until there are as many as the next size."""
+    size = next(size for size in sizes if size >= len(indices))
     return np.concatenate([indices, np.full(size - len(indices), indices[0])])
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 5))
 def _value_and_gradient(
-    density: HasLaw, weights: jax.Array, rows: jax.Array, which: jax.Array, trials: jax.Array
+    density: HasLaw,
+    weights: jax.Array,
+    rows: jax.Array,
+    which: jax.Array,
+    trials: jax.Array,
+    kinds: Present,
 ) -> tuple[jax.Array, jax.Array]:
     """Return log densities (n,) and gradients (n, p), each trial's by its own parameters.
 
@@ -165,7 +176,7 @@ def _value_and_gradient(
 
     def values(leaves: list[jax.Array]) -> jax.Array:
         begins, law = jax.tree.unflatten(structure, leaves)
-        return coded_log_density(density.declaration, law, begins, trials)
+        return coded_log_density(density.declaration, law, begins, trials, kinds)
 
     leaves = made(rows)
     found, pull = jax.vjp(values, [leaf[which] for leaf in leaves])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import logsumexp
 
 from likely.constraints import holds
 from likely.declaration import Declaration
+from likely.typing import FloatArray
 
 _NONE = -1e30  # stands for -inf where infinity would spoil a gradient
 
@@ -39,13 +41,40 @@ class Law(Protocol):
         ...
 
 
+class Present(NamedTuple):
+    """Which kinds of trials there are, where that is known before they are seen.
+
+    Args:
+        omitted: whether some have no response by a deadline.
+        untimed: whether some have no time.
+    """
+
+    omitted: bool = True
+    untimed: bool = True
+
+
+ALL = Present()
+
+
+def present(trials: FloatArray) -> Present:
+    """Tell which kinds there are among encoded trials (n, 2)."""
+    rt, choice = trials.T
+    untimed = np.isnan(rt) | np.isneginf(rt)
+    return Present(bool((np.isposinf(choice) & ~untimed).any()), bool(untimed.any()))
+
+
 def coded_log_density(
-    declaration: Declaration, law: Law, onset: jax.Array, trials: jax.Array
+    declaration: Declaration,
+    law: Law,
+    onset: jax.Array,
+    trials: jax.Array,
+    kinds: Present = ALL,
 ) -> jax.Array:
     """Log density of trials (n, 2), encoded, whose responses begin at `onset` (1,) or (n,): (n,).
 
     Values that a trial does not need are computed from harmless stand-ins, never from ones that
-    would turn the gradient into NaN. Parameters are taken to be within their support.
+    would turn the gradient into NaN. Parameters are taken to be within their support. No code is
+    made for kinds of trials that are not there.
     """
     rt, choice = trials[:, 0], trials[:, 1]
     timed = ~(jnp.isnan(rt) | jnp.isneginf(rt))
@@ -55,8 +84,10 @@ def coded_log_density(
     possible = (s > 0.0) & jnp.isfinite(s)
     safe = jnp.where(timed & possible, s, 1.0)
     value = _over(chosen, law.log_density(safe))
-    value = _where(timed & omitted, lambda: law.log_survival(safe), value)
-    value = _where(~timed, lambda: _over(chosen, law.log_choices()), value)
+    if kinds.omitted:
+        value = _where(timed & omitted, lambda: law.log_survival(safe), value)
+    if kinds.untimed:
+        value = _where(~timed, lambda: _over(chosen, law.log_choices()), value)
     certain = (omitted & timed & (s <= 0.0)) | (~timed & chosen.all(axis=1))
     value = jnp.where(certain, 0.0, value)
     impossible = ~chosen.any(axis=1) | (timed & ~possible & ~certain) | (value < 0.1 * _NONE)
