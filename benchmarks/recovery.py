@@ -19,14 +19,18 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import nutpie
+import pymc as pm
 from matplotlib.figure import Figure
 
 import likely as lk
-from likely.certificates.importance import Proposal, effective, tempered, weights
-from likely.certificates.posteriors import DataSet, laplace, moved
+from likely.certificates.importance import Proposal, effective, weights
+from likely.certificates.posteriors import DataSet, laplace
 from likely.certificates.queries import answers_omissions
 from likely.certificates.region import Region
 from likely.densities.twin import TOLERANCE, ExactTwin, FirstPassage
@@ -41,7 +45,8 @@ from likely.typing import FloatArray
 SETS, TRIALS, SEED = 50, 500, 0
 INTERVAL = 0.9
 CANDIDATES, ENOUGH = 300, 0.4  # draws, and the share that must be effective if they stay
-WALKERS, ROUNDS = 40, 12  # each round moves every walker 25 times; the first third is not kept
+TUNE, DRAWS = 400, 400  # of two chains, where they do not
+EARLY = 0.01  # seconds: where chains start in the non-decision time
 LONGEST_SHIFT = 1.0  # seconds: upper end of a non-decision time's box that has none
 PATIENCE = 100.0  # seconds after which a trial counts as an omission
 WRONG = 5  # data sets too few or too many inside their intervals, of 50: under 3% by chance
@@ -105,46 +110,70 @@ def simulated(
     return np.ascontiguousarray(known[["rt", "choice"]].to_numpy())
 
 
-def posterior(
+class Chains:
+    """NUTS, compiled once for all data sets of a likelihood."""
+
+    def __init__(self, likelihood: lk.Likelihood, region: Region) -> None:
+        self._likelihood, self._region = likelihood, region
+
+    @cached_property
+    def _compiled(self) -> Any:
+        declaration = self._likelihood.declaration
+        with pm.Model() as model:
+            trials = pm.Data("observed", np.tile([5.0, float(declaration.choices[0])], (TRIALS, 1)))
+            free = {name: pm.Uniform(name, *ends) for name, ends in self._region.box.items()}
+            self._likelihood.potential("trials", observed=trials, **free)
+        early = {} if declaration.non_decision is None else {declaration.non_decision: EARLY}
+        jittered = {variable for name, variable in free.items() if name not in early}
+        return nutpie.compile_pymc_model(model, initial_points=early, jitter_rvs=jittered)
+
+    def draws(self, trials: FloatArray, seed: int) -> FloatArray:
+        """Draw parameter rows (n, p) from the posterior given encoded trials."""
+        idata: Any = nutpie.sample(
+            self._compiled.with_data(observed=trials),
+            tune=TUNE, draws=DRAWS, chains=2, seed=seed, progress_bar=False, save_warmup=False,
+        )  # fmt: skip
+        columns = [idata["posterior"][name].to_numpy().ravel() for name in self._region.box]
+        return np.stack(columns, axis=1)
+
+
+def by_importance(
     likelihood: lk.Likelihood, region: Region, trials: FloatArray, truth: FloatArray, seed: int
-) -> FloatArray:
+) -> FloatArray | None:
     """Draw parameter rows (n, p) from the posterior with a flat prior over the region.
 
-    Draws from Laplace's approximation, adapted from the truth on, are resampled by their weights
-    where it is like the posterior. Elsewhere some of them begin a population that moves by
-    Metropolis steps along its own differences.
+    They come from Laplace's approximation, adapted from the truth on, and are resampled by their
+    weights; None if that is not like the posterior.
     """
     data = DataSet.of(likelihood, NoTwin(), region, trials)
     rng = np.random.default_rng(seed)
     proposal = Proposal.around(*laplace(data, truth))
     candidates = proposal.draw(rng, CANDIDATES)
-    values = data.under_network(candidates)
-    log_ratios = values - proposal.log_density(candidates)
-    if effective(weights(log_ratios)) >= ENOUGH * CANDIDATES:
-        return data.rows(rng.choice(candidates, 4 * CANDIDATES, p=weights(log_ratios)))
-    chosen = rng.choice(CANDIDATES, WALKERS, p=tempered(log_ratios, 0.5 * WALKERS))
-    walkers, values, kept = candidates[chosen], values[chosen], []
-    for _ in range(ROUNDS):
-        walkers, values = moved(data.under_network, walkers, values, rng)
-        kept.append(walkers)
-    return data.rows(np.concatenate(kept[ROUNDS // 3 :]))
+    shares = weights(data.under_network(candidates) - proposal.log_density(candidates))
+    if effective(shares) < ENOUGH * CANDIDATES:
+        return None
+    return data.rows(rng.choice(candidates, 4 * CANDIDATES, p=shares))
 
 
 def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Recovery:
     """Simulate data sets of many truths and sample their posteriors."""
     region = prior(model.declaration)
-    truths = region.sets(20 * sets, SEED)
-    truths = truths[model.declaration.allowed(truths)][:sets]
+    truths = region.sets(sets, SEED)
+    data = [simulated(likelihood, model, truth, SEED + i) for i, truth in enumerate(truths)]
 
-    def one(index: int) -> tuple[FloatArray, FloatArray]:
-        truth = truths[index]
-        trials = simulated(likelihood, model, truth, SEED + index)
-        draws = posterior(likelihood, region, trials, truth, SEED + index)
-        return draws.mean(axis=0), (draws < truth).mean(axis=0)
+    def quick(index: int) -> FloatArray | None:
+        return by_importance(likelihood, region, data[index], truths[index], SEED + index)
 
     with ThreadPoolExecutor(available_cores()) as pool:
-        found = list(pool.map(one, range(len(truths))))
-    means, below = (np.stack(part) for part in zip(*found, strict=True))
+        found = list(pool.map(quick, range(len(truths))))
+    chains = Chains(likelihood, region)
+    draws = [
+        chains.draws(data[i], SEED + i) if rows is None else rows for i, rows in enumerate(found)
+    ]
+    means = np.stack([rows.mean(axis=0) for rows in draws])
+    below = np.stack(
+        [(rows < truth).mean(axis=0) for rows, truth in zip(draws, truths, strict=True)]
+    )
     return Recovery(model.declaration.names, truths, means, below)
 
 

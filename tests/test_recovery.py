@@ -28,15 +28,16 @@ def test_posteriors_are_those_of_pymc() -> None:
     assert trials.shape == (benchmark.TRIALS, 2)
     region = benchmark.prior(ddm.declaration)
     assert region.box == {**ddm.box, "t": (0.0, 1.0)}
-    found = [benchmark.posterior(ddm, region, trials, TRUTH, seed) for seed in range(3)]
-    mean = np.mean(found, axis=(0, 1))
+    quick = [benchmark.by_importance(ddm, region, trials, TRUTH, seed) for seed in range(2)]
+    found = [*quick, benchmark.Chains(ddm, region).draws(trials, 2)[::2]]
     with pm.Model():
         given = {name: pm.Uniform(name, *ends) for name, ends in region.box.items()}
         ddm("trials", **given, observed=trials)
         idata = pm.sample(tune=400, draws=400, chains=2, cores=1, random_seed=1, progressbar=False)
     draws = np.stack([idata["posterior"][name].to_numpy().ravel() for name in region.box], axis=1)
-    assert (np.abs(mean - draws.mean(axis=0)) < 0.2 * draws.std(axis=0)).all()
-    np.testing.assert_allclose(np.std(found, axis=(0, 1)), draws.std(axis=0), rtol=0.15)
+    for rows in found:
+        assert (np.abs(rows.mean(axis=0) - draws.mean(axis=0)) < 0.3 * draws.std(axis=0)).all()
+        np.testing.assert_allclose(rows.std(axis=0), draws.std(axis=0), rtol=0.2)
 
 
 def test_few_data_sets_come_back() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from likely import densities, plots
+    from likely.about import About
     from likely.calibration import calibrate
     from likely.certificates.checking import check
     from likely.certificates.record import Certificate
@@ -15,30 +16,42 @@ if TYPE_CHECKING:
     from likely.declaration import Declaration, Parameter
     from likely.labels import Labelling
     from likely.lan import from_networks, train_classic, train_cpn, train_lan, train_opn
+    from likely.levy_flight import LevyFlight
     from likely.likelihood import Likelihood, load
     from likely.model import Diffusion, Model, Simulator
     from likely.networks.network import Layers
+    from likely.races import Race
     from likely.reference import exact
     from likely.regression import fit
     from likely.simulation import simulate
     from likely.supervised import Recipe
     from likely.training import train
+    from likely.two_stage import PARALLEL, SEQUENTIAL, Stage, TwoStage, mixed
+    from likely.variability import VariableDiffusion
     from likely.verification import verify
     from likely.zoo import models
 
 _PACKAGES = {"densities", "plots"}
 _HOMES = {
+    "About": "likely.about",
     "Certificate": "likely.certificates.record",
     "Declaration": "likely.declaration",
     "Diffusion": "likely.model",
     "Labelling": "likely.labels",
     "Layers": "likely.networks.network",
+    "LevyFlight": "likely.levy_flight",
     "Likelihood": "likely.likelihood",
     "Model": "likely.model",
+    "PARALLEL": "likely.two_stage",
     "Parameter": "likely.declaration",
+    "Race": "likely.races",
     "Recipe": "likely.supervised",
+    "SEQUENTIAL": "likely.two_stage",
     "Simulator": "likely.model",
+    "Stage": "likely.two_stage",
     "TrainingSet": "likely.dataset.reading",
+    "TwoStage": "likely.two_stage",
+    "VariableDiffusion": "likely.variability",
     "calibrate": "likely.calibration",
     "check": "likely.certificates.checking",
     "exact": "likely.reference",
@@ -46,6 +59,7 @@ _HOMES = {
     "from_networks": "likely.lan",
     "generate": "likely.dataset.generation",
     "load": "likely.likelihood",
+    "mixed": "likely.two_stage",
     "models": "likely.zoo",
     "simulate": "likely.simulation",
     "train": "likely.training",
@@ -57,17 +71,25 @@ _HOMES = {
 }
 
 __all__ = [
+    "About",
     "Certificate",
     "Declaration",
     "Diffusion",
     "Labelling",
     "Layers",
+    "LevyFlight",
     "Likelihood",
     "Model",
+    "PARALLEL",
     "Parameter",
+    "Race",
     "Recipe",
+    "SEQUENTIAL",
     "Simulator",
+    "Stage",
     "TrainingSet",
+    "TwoStage",
+    "VariableDiffusion",
     "calibrate",
     "check",
     "densities",
@@ -76,6 +98,7 @@ __all__ = [
     "from_networks",
     "generate",
     "load",
+    "mixed",
     "models",
     "plots",
     "simulate",

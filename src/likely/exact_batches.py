@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from likely.batches import LIMIT
-from likely.densities.quadrature import quadrature
+from likely.densities.quadrature import PANELS, quadrature
 from likely.densities.twin import ExactTwin
 from likely.errors import ParameterError
 from likely.model import Model
@@ -23,6 +23,7 @@ STEPS = 16  # steps handed over at a time
 POOL = 100_000  # parameter sets solved at most
 CHUNK = 250  # of them at a time
 POINTS = 3  # nodes of the quadrature in each panel
+NODES = POINTS * PANELS
 TRIED = 64  # parameter sets solved to see how long one takes
 REFUSED = 0.15  # share of parameter sets, at most, that may have no solution
 FEWEST = 4000  # parameter sets with which a network learns more than from draws
@@ -136,6 +137,8 @@ class ExactBatches:
     def _label(self, row: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         passage = self._twin.solve(row)
         times, weights = quadrature(passage, POINTS)
+        if len(times) != NODES:
+            raise ParameterError("the density is too narrow for its quantiles to differ.")
         weights[times > LIMIT] = 0.0
         logs = np.where(times > LIMIT, LOWEST, np.maximum(passage.log_density(times).T, LOWEST))
         return tuple(part.astype(np.float32) for part in (times, weights, logs))  # type: ignore[return-value]

@@ -36,7 +36,7 @@ from likely.typing import Box, FirstPassages, FloatArray
 Limits = Mapping[str, Parameter | tuple[float, float]]
 
 _COMPILED = {"first_passages", "twin"}
-_CORNERS = 1024  # corners of the box, at most, where a Diffusion is tried
+_CORNERS = 256  # corners of the box, at most, where boundary and start are tried
 _SUPPORT = {"z": (0.0, 1.0), "t": (0.0, math.inf)}  # names that Diffusion gives a meaning to
 
 
@@ -128,7 +128,7 @@ class Diffusion(Model):
     Raises:
         ModelError: if an argument matches no parameter, a parameter is not used, a function fails,
             or the evidence does not start between positive boundaries at the centre of the box and
-            at its corners.
+            at the corners of the parameters that place it.
     """
 
     declaration: Declaration
@@ -174,7 +174,8 @@ class Diffusion(Model):
         self._try_functions()
 
     def _try_functions(self) -> None:
-        centre, *corners = _trial_points(self.declaration)
+        placing = {*arguments(self.boundary), *arguments(self.start)}
+        centre, *corners = _trial_points(self.declaration, placing)
         call(self.drift, {**centre, "x": 0.0, "s": 0.0})
         for point in (centre, *corners):
             self._require_room(point)
@@ -398,11 +399,17 @@ def _choices(given: Iterable[int]) -> tuple[int, ...]:
         raise ModelError(f"choices is {given!r}; list the values, such as (0, 1).") from error
 
 
-def _trial_points(declaration: Declaration) -> Iterator[dict[str, float]]:
-    """Yield the centre of the box, then those of its corners that are allowed."""
+def _trial_points(declaration: Declaration, tried: set[str]) -> Iterator[dict[str, float]]:
+    """Yield the centre of the box, then its allowed corners by the parameters that are tried.
+
+    The other parameters stay at their centre, so that large models are as quick to declare.
+    """
     ends = [(p.lower, _finite_upper(p)) for p in declaration.parameters]
-    yield dict(zip(declaration.names, (0.5 * (low + high) for low, high in ends), strict=True))
-    corners = np.array(list(itertools.islice(itertools.product(*ends), _CORNERS)))
+    centre = [0.5 * (low + high) for low, high in ends]
+    yield dict(zip(declaration.names, centre, strict=True))
+    named = zip(declaration.names, ends, centre, strict=True)
+    ranges = [pair if name in tried else (middle,) for name, pair, middle in named]
+    corners = np.array(list(itertools.islice(itertools.product(*ranges), _CORNERS)))
     for corner in corners[declaration.allowed(corners)]:
         yield dict(zip(declaration.names, corner.tolist(), strict=True))
 

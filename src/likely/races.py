@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from likely.about import About
 from likely.checks import require_count
 from likely.declaration import Declaration
@@ -138,7 +140,7 @@ class Race(Model):
     Raises:
         ModelError: if an argument matches no parameter, a parameter is not used, a function fails,
             or an accumulator does not start between 0 and its boundary at the centre of the box or
-            at one of its corners.
+            at a corner of the parameters that place it.
         ParameterError: if the number of accumulators is not a whole number above 0.
     """
 
@@ -195,11 +197,22 @@ class Race(Model):
         self._try_functions()
 
     def _try_functions(self) -> None:
-        for point in _trial_points(self.declaration):
-            row = self.declaration.rows(point)[0]
-            for i, values in enumerate(self.columns.of(row)):
-                call(self.drift, {**values, "x": 0.0, "others": 0.0, "s": 0.0})
-                self._require_room(i, values)
+        for i in range(len(self.choices)):
+            centre, *corners = _trial_points(self.declaration, self._placing(i))
+            values = self._values(i, centre)
+            call(self.drift, {**values, "x": 0.0, "others": 0.0, "s": 0.0})
+            for point in (centre, *corners):
+                self._require_room(i, self._values(i, point))
+
+    def _placing(self, i: int) -> set[str]:
+        """Return the parameters that boundary and start of an accumulator depend on."""
+        needed = {*arguments(self.boundary), *arguments(self.start)}
+        named = zip(self.columns.arguments, self.columns.places[i], strict=True)
+        return {self.declaration.names[column] for name, column in named if name in needed}
+
+    def _values(self, i: int, point: Mapping[str, float]) -> dict[str, float]:
+        """Return the arguments of an accumulator at parameters given by name."""
+        return self.columns.of(np.array(list(point.values())))[i]
 
     def _require_room(self, i: int, values: Mapping[str, float]) -> None:
         """Raise ModelError unless an accumulator starts between 0 and its boundary."""

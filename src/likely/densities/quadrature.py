@@ -13,6 +13,7 @@ from likely.typing import FloatArray
 # Shares decided, then undecided, of all that ever decide, at which panels meet.
 DECIDED = np.array([1e-8, 1e-5, 1e-3, 0.02, 0.1, 0.25, 0.5])
 UNDECIDED = np.array([0.25, 0.1, 0.02, 1e-3, 1e-5, 1e-8])
+PANELS = len(DECIDED) + len(UNDECIDED) - 1  # fewer where two of these are at the same time
 SEARCHED = np.linspace(np.log(1e-6), np.log(1e5), 40)  # log seconds
 FINE = 200  # points between which quantiles are interpolated
 POINTS = 12  # nodes in each panel

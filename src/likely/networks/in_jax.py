@@ -67,23 +67,13 @@ class LawDensity(Density):
 
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
-        begins, law = _law(self, weights, theta)
-        value = coded_log_density(self.declaration, law, begins, trials)
-        return jnp.where(supported(self.declaration, theta), value, -jnp.inf)
+        return log_density_of_law(self, weights, theta, trials)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
     ) -> jax.Array:
         """Trials (n, 2); all their randomness comes from the bits of the first uniform."""
-        n = len(normals)
-        theta = jnp.broadcast_to(theta, (n, theta.shape[1]))
-        begins, law = _law(self, weights, theta)
-        if n == 0:
-            return jnp.zeros((0, 2), theta.dtype)
-        s, index = law.draws(_key(uniforms[0]))
-        choice = jnp.asarray(self.declaration.choices, s.dtype)[index]
-        trials = jnp.stack([s + begins, choice], axis=1)
-        return jnp.where(supported(self.declaration, theta)[:, None], trials, jnp.nan)
+        return draws_of_law(self, weights, theta, uniforms, normals)
 
 
 class HasLaw(Protocol):
@@ -114,6 +104,30 @@ def evaluate_in_jax(
         parts.append(_part(density, weights, rows, trials[part]))
     values, gradients = zip(*parts, strict=True)
     return np.concatenate(values), np.concatenate(gradients)
+
+
+def log_density_of_law(
+    density: HasLaw, weights: jax.Array, theta: jax.Array, trials: jax.Array
+) -> jax.Array:
+    """Return the log density of each trial, (n,)."""
+    begins, law = _law(density, weights, theta)
+    value = coded_log_density(density.declaration, law, begins, trials)
+    return jnp.where(supported(density.declaration, theta), value, -jnp.inf)
+
+
+def draws_of_law(
+    density: HasLaw, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+) -> jax.Array:
+    """Return trials (n, 2); all their randomness comes from the bits of the first uniform."""
+    n = len(normals)
+    theta = jnp.broadcast_to(theta, (n, theta.shape[1]))
+    begins, law = _law(density, weights, theta)
+    if n == 0:
+        return jnp.zeros((0, 2), theta.dtype)
+    s, index = law.draws(_key(uniforms[0]))
+    choice = jnp.asarray(density.declaration.choices, s.dtype)[index]
+    trials = jnp.stack([s + begins, choice], axis=1)
+    return jnp.where(supported(density.declaration, theta)[:, None], trials, jnp.nan)
 
 
 def _law(density: HasLaw, weights: jax.Array, theta: jax.Array) -> tuple[jax.Array, Law]:

@@ -13,11 +13,11 @@ from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
 from likely.networks.inverse_gaussian import Mixture
 from likely.networks.mixture import MixtureDensity
-from likely.networks.race import AccumulatorForm
+from likely.networks.race import MixtureForm
 
 
 @dataclass(frozen=True)
-class LearnedAccumulator(AccumulatorForm):
+class LearnedAccumulator(MixtureForm):
     """An accumulator whose finishing time is a mixture with a network, of one choice.
 
     Args:

@@ -3,7 +3,7 @@
 The first accumulator to finish decides, so that p(s, c) = f_c(s) prod_{j != c} S_j(s). The density
 f and survival S of one are a closed form, or a network that has learnt it: accumulators are alike
 but for their parameters, so that one network serves any number of them, and races of 2, 3 and 4 are
-equally exact.
+equally exact. Races with a network have compiled code; those of closed forms run in JAX.
 """
 
 from __future__ import annotations
@@ -16,15 +16,28 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
-from likely.networks.in_jax import LawDensity
+from likely.kernels import native
+from likely.kernels.native import Packed
+from likely.kernels.race_mixture import (
+    COARSE,
+    FINE,
+    LONGEST,
+    NEGLIGIBLE,
+    SHORTEST,
+    Wires,
+    pack_race,
+    race_draws,
+    race_log_likelihood,
+)
+from likely.networks.density import Density
+from likely.networks.in_jax import draw_in_jax, draws_of_law, evaluate_in_jax, log_density_of_law
+from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired, wiring_to_json
-
-COARSE, FINE = 96, 256  # nodes to find where a race takes place, and to integrate over it
-SHORTEST, LONGEST = 1e-5, 1e4  # seconds among which that is looked for
-NEGLIGIBLE = 1e-9  # of a race's mass
+from likely.typing import FloatArray
 
 
 class AccumulatorForm(abc.ABC):
@@ -60,6 +73,16 @@ class AccumulatorForm(abc.ABC):
     @abc.abstractmethod
     def draws(self, state: Any, key: jax.Array) -> jax.Array:
         """Draw a finishing time for each of the parameters: (...)."""
+
+
+class MixtureForm(AccumulatorForm):
+    """The form of an accumulator whose finishing time is a mixture with a network, of one choice.
+
+    Races of such accumulators have compiled code. To add one, define what an `AccumulatorForm`
+    must, and `mixture`, whose weights are the form's.
+    """
+
+    mixture: MixtureDensity
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["states"], meta_fields=["form"])
@@ -116,7 +139,7 @@ class RaceLaw:
 
 
 @dataclass(frozen=True)
-class RaceDensity(LawDensity):
+class RaceDensity(Density):
     """Form of the density of a race.
 
     Args:
@@ -145,3 +168,66 @@ class RaceDensity(LawDensity):
         """Return the law at parameter rows (n, p)."""
         own = [wired(self.declaration, wires, theta) for wires in self.wiring]
         return RaceLaw(self.form, self.form.state(arrays, jnp.stack(own, axis=1)))
+
+    @property
+    def compilable(self) -> bool:
+        """Whether its accumulators are mixtures, and nothing is constrained or spread."""
+        declared = self.declaration
+        learned = isinstance(self.form, MixtureForm)
+        return learned and not declared.constraints and declared.spread is None
+
+    @property
+    def packed(self) -> Packed:
+        """What compiled code must know; of mixtures alone."""
+        assert isinstance(self.form, MixtureForm)
+        names, column = self.declaration.names, self.declaration.non_decision_column
+        columns = [[names.index(w) if isinstance(w, str) else -1 for w in ws] for ws in self.wiring]
+        constants = [[0.0 if isinstance(w, str) else w for w in ws] for ws in self.wiring]
+        wires = Wires(
+            columns=np.array(columns, dtype=np.int64),
+            constants=np.array(constants, dtype=np.float64),
+            support=np.array([p.support for p in self.declaration.parameters]),
+            choices=np.array(self.declaration.choices, dtype=np.float64),
+            non_decision=-1 if column is None else column,
+        )
+        return pack_race(wires, self.form.mixture.packed)
+
+    def unanswerable(self, trials: FloatArray) -> str | None:
+        """Return None: it knows densities, choice probabilities and survival."""
+        return None
+
+    def evaluate(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and their gradients (n, p)."""
+        if not self.compilable:
+            return evaluate_in_jax(self, weights, theta, trials)
+        return native.log_densities(race_log_likelihood, weights, self.packed, theta, trials)
+
+    def transform(
+        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """Return trials (n, 2)."""
+        if not self.compilable:
+            return draw_in_jax(self, weights, theta, uniforms, normals)
+        return native.draw_trials(race_draws, weights, self.packed, theta, uniforms, normals)
+
+    def compiled_log_density(self) -> Any:
+        """Return the numba function(weights, theta, trials)."""
+        p = len(self.declaration.parameters)
+        return native.log_density_caller(race_log_likelihood, self.size, self.packed, p)
+
+    def compiled_draws(self) -> Any:
+        """Return the numba function(weights, theta, uniforms, normals)."""
+        p = len(self.declaration.parameters)
+        return native.draws_caller(race_draws, self.size, self.packed, p)
+
+    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
+        """Log density of each trial, (n,)."""
+        return log_density_of_law(self, weights, theta, trials)
+
+    def draws(
+        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+    ) -> jax.Array:
+        """Trials (n, 2), from other random numbers than compiled code makes of the same bits."""
+        return draws_of_law(self, weights, theta, uniforms, normals)

@@ -52,6 +52,7 @@ DELAY_RANGE = Parameter("st", 0.0, 0.5, POSITIVE, "s", "half range of the non-de
 
 VARIABLE_DRIFT = "v of a trial ~ N(v, sv)"
 VARIABLE_DELAY = "t of a trial ~ U(t - st, t + st)"
+NOT_BEFORE_0 = "st <= t"  # or else there could be responses before time 0
 _FAINT = (
     "{what} changes the times little; known well only from very many trials (Boehm et al. 2018, "
     "Journal of Mathematical Psychology 87, 46-75)"
@@ -99,6 +100,7 @@ ddm_st = VariableDiffusion(
     delay=uniform_delay,
     spread="st",
     twin=FullTwin(("v", "a", "z", "t", "st")),
+    constraints=(NOT_BEFORE_0,),
     about=About(
         purpose="Decisions between two options where what is not deciding takes longer in some "
         "trials than in others, which blurs the fastest responses.",
@@ -115,7 +117,7 @@ full_ddm = VariableDiffusion(
     delay=uniform_delay,
     spread="st",
     twin=FullTwin(("v", "a", "z", "t", "sz", "sv", "st")),
-    constraints=("sz < a - a * abs(2 * z - 1)",),
+    constraints=("sz < a - a * abs(2 * z - 1)", NOT_BEFORE_0),
     about=About(
         purpose="The diffusion model in full: drift, start and non-decision time vary from trial "
         "to trial, so that errors may be slower or faster than correct responses.",
