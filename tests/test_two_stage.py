@@ -1,7 +1,5 @@
 """Decisions in two stages: simulators against exact densities, or small steps."""
 
-import pickle
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,15 +7,18 @@ from scipy import stats
 from likely.errors import ModelError
 from likely.simulation import decide
 from likely.two_stage import PARALLEL, Stage, TwoStage
+from likely.zoo import models
 from likely.zoo.two_stage import (
-    TWO_STAGE,
-    ddm_mic2_adj,
     ddm_mic2_adj_angle_no_bias,
+    ddm_par2_angle_no_bias,
+    ddm_seq2,
     ddm_seq2_angle_no_bias,
 )
 
 UNLIKELY = 1e-4
 DRAWS = 20_000
+STEPPED = 5_000  # trials that are simulated in small steps
+EXACT = ("ddm_par2_angle_no_bias", "ddm_seq2")  # each takes long to compile
 VALUES = {
     "vh": 0.8, "vl1": -1.0, "vl2": 1.5, "a": 1.1, "zh": 0.4, "zl1": 0.6, "zl2": 0.3,
     "d": 0.3, "t": 0.0, "theta": 0.3,
@@ -28,10 +29,9 @@ def typical(model):
     return np.array([VALUES[name] for name in model.declaration.names])
 
 
-@pytest.mark.parametrize(
-    "model", [m for m in TWO_STAGE if m.twin is not None], ids=lambda model: model.name
-)
-def test_simulator_obeys_the_exact_density(model):
+@pytest.mark.parametrize("name", EXACT)
+def test_simulator_obeys_the_exact_density(name):
+    model = models[name]
     row = typical(model)
     passage = model.twin.solve(row)
     times, choices = decide(model, row[None], DRAWS, seed=3, max_time=100.0)
@@ -42,14 +42,14 @@ def test_simulator_obeys_the_exact_density(model):
     assert stats.kstest(values, "uniform").pvalue > UNLIKELY
 
 
-def euler(order, *, vh, vl1, vl2, a, zh=0.5, zl1=0.5, zl2=0.5, d=0.0, slope=0.0, dt=1e-3):
+def euler(order, *, vh, vl1, vl2, a, zh=0.5, zl1=0.5, zl2=0.5, d=0.0, slope=0.0, dt=2e-3):
     """Simulate two stages by Euler's method, all decisions at once or the low one after the high.
 
     Boundaries are moved in by 0.5826 sqrt(dt), which makes up for crossings between steps.
     """
     rng = np.random.default_rng(12)
-    x = a * (2.0 * np.column_stack([np.full(DRAWS, z) for z in (zh, zl1, zl2)]) - 1.0)
-    ends, sides = np.full((DRAWS, 3), np.inf), np.zeros((DRAWS, 3))
+    x = a * (2.0 * np.column_stack([np.full(STEPPED, z) for z in (zh, zl1, zl2)]) - 1.0)
+    ends, sides = np.full((STEPPED, 3), np.inf), np.zeros((STEPPED, 3))
     for step in range(20_000):
         s = dt * step
         b = a - slope * s
@@ -59,8 +59,8 @@ def euler(order, *, vh, vl1, vl2, a, zh=0.5, zl1=0.5, zl2=0.5, d=0.0, slope=0.0,
         shares = [
             np.where(waiting, w, 1.0) if order == "mixed" else 1.0 for w in (1 - share, share)
         ]
-        drift = np.column_stack([np.full(DRAWS, vh), vl1 * spared * shares[0] + np.zeros(DRAWS),
-                                 vl2 * spared * shares[1] + np.zeros(DRAWS)])  # fmt: skip
+        drift = np.column_stack([np.full(STEPPED, vh), vl1 * spared * shares[0] + np.zeros(STEPPED),
+                                 vl2 * spared * shares[1] + np.zeros(STEPPED)])  # fmt: skip
         running = np.isinf(ends)
         if order == "sequential":
             running[:, 1:] &= ~waiting[:, None]
@@ -72,10 +72,10 @@ def euler(order, *, vh, vl1, vl2, a, zh=0.5, zl1=0.5, zl2=0.5, d=0.0, slope=0.0,
         ends[out], sides[out] = s + 0.5 * dt, np.sign(x[out])
         branch = np.where(sides[:, 0] > 0.0, 2, 1)
         if step % 50 == 0:
-            done = np.isfinite(ends[:, 0]) & np.isfinite(ends[np.arange(DRAWS), branch])
+            done = np.isfinite(ends[:, 0]) & np.isfinite(ends[np.arange(STEPPED), branch])
             if done.all():
                 break
-    each = np.arange(DRAWS)
+    each = np.arange(STEPPED)
     times = np.maximum(ends[:, 0], ends[each, branch])
     return times, 2 * (branch - 1) + (sides[each, branch] > 0.0)
 
@@ -83,7 +83,6 @@ def euler(order, *, vh, vl1, vl2, a, zh=0.5, zl1=0.5, zl2=0.5, d=0.0, slope=0.0,
 @pytest.mark.parametrize(
     ("model", "order"),
     [
-        (ddm_mic2_adj, "mixed"),
         (ddm_mic2_adj_angle_no_bias, "mixed"),
         (ddm_seq2_angle_no_bias, "sequential"),
     ],
@@ -99,11 +98,13 @@ def test_simulator_agrees_with_small_steps(model, order):
     times, choices = decide(model, row[None], DRAWS, seed=3)
     table = [[(c == k).sum() for k in range(4)] for c in (choices, chosen)]
     assert stats.chi2_contingency(table).pvalue > UNLIKELY
-    ticks = [np.round(t / 2e-3) for t in (times, expected)]
+    ticks = [np.round(t / 4e-3) for t in (times, expected)]
     assert stats.ks_2samp(*ticks).pvalue > UNLIKELY
 
 
-@pytest.mark.parametrize("model", [TWO_STAGE[0], TWO_STAGE[3], ddm_mic2_adj], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model", [ddm_par2_angle_no_bias, ddm_seq2, ddm_mic2_adj_angle_no_bias], ids=lambda m: m.name
+)
 def test_rows_of_their_own_give_what_single_rows_give(model, rng):
     rows = model.declaration.shaping_rows(rng, 3)
     times, choices = decide(model, rows, 50, seed=4)
@@ -112,12 +113,6 @@ def test_rows_of_their_own_give_what_single_rows_give(model, rng):
         model.first_passages(row[None], 200, 50 * i, 4, 20.0, alone, chosen)
         np.testing.assert_array_equal(times[50 * i : 50 * (i + 1)], alone)
         np.testing.assert_array_equal(choices[50 * i : 50 * (i + 1)], chosen)
-
-
-def test_models_pickle():
-    for model in (TWO_STAGE[0], ddm_mic2_adj):
-        again = pickle.loads(pickle.dumps(model))
-        assert again.declaration == model.declaration
 
 
 def test_idle_parameters_are_refused():

@@ -18,11 +18,11 @@ import numpy as np
 from likely.declaration import Declaration
 from likely.kernels.rows import distinct_rows
 from likely.networks.density import Density
-from likely.networks.law import Law, Present, coded_log_density, onset, present, supported
+from likely.networks.law import Law, all_observed, coded_log_density, onset, supported
 from likely.typing import FloatArray
 
 AT_ONCE = 8192  # trials evaluated at once, which bounds memory
-SIZES = (8, 128, 1024, AT_ONCE)  # numbers of rows and trials that fewer are rounded up to
+SIZES = (8, 1024, AT_ONCE)  # numbers of rows and trials that fewer are rounded up to
 
 
 class LawDensity(Density):
@@ -157,7 +157,7 @@ def _part(
             rows,
             _padded(which, SIZES[1:]),
             trials[_padded(np.arange(n), SIZES[1:])],
-            present(trials),
+            all_observed(trials),
         )
         return np.array(values)[:n], np.array(gradients)[:n]
 
@@ -175,7 +175,7 @@ def _value_and_gradient(
     rows: jax.Array,
     which: jax.Array,
     trials: jax.Array,
-    kinds: Present,
+    observed: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """Return log densities (n,) and gradients (n, p), each trial's by its own parameters.
 
@@ -190,7 +190,7 @@ def _value_and_gradient(
 
     def values(leaves: list[jax.Array]) -> jax.Array:
         begins, law = jax.tree.unflatten(structure, leaves)
-        return coded_log_density(density.declaration, law, begins, trials, kinds)
+        return coded_log_density(density.declaration, law, begins, trials, observed)
 
     leaves = made(rows)
     found, pull = jax.vjp(values, [leaf[which] for leaf in leaves])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -41,26 +41,10 @@ class Law(Protocol):
         ...
 
 
-class Present(NamedTuple):
-    """Which kinds of trials there are, where that is known before they are seen.
-
-    Args:
-        omitted: whether some have no response by a deadline.
-        untimed: whether some have no time.
-    """
-
-    omitted: bool = True
-    untimed: bool = True
-
-
-ALL = Present()
-
-
-def present(trials: FloatArray) -> Present:
-    """Tell which kinds there are among encoded trials (n, 2)."""
+def all_observed(trials: FloatArray) -> bool:
+    """Tell whether all encoded trials (n, 2) have a time and a response."""
     rt, choice = trials.T
-    untimed = np.isnan(rt) | np.isneginf(rt)
-    return Present(bool((np.isposinf(choice) & ~untimed).any()), bool(untimed.any()))
+    return bool(np.isfinite(rt).all() and not np.isposinf(choice).any())
 
 
 def coded_log_density(
@@ -68,13 +52,13 @@ def coded_log_density(
     law: Law,
     onset: jax.Array,
     trials: jax.Array,
-    kinds: Present = ALL,
+    observed: bool = False,
 ) -> jax.Array:
     """Log density of trials (n, 2), encoded, whose responses begin at `onset` (1,) or (n,): (n,).
 
     Values that a trial does not need are computed from harmless stand-ins, never from ones that
-    would turn the gradient into NaN. Parameters are taken to be within their support. No code is
-    made for kinds of trials that are not there.
+    would turn the gradient into NaN. Parameters are taken to be within their support. If all trials
+    are known to be observed, time and response, no code is made for others.
     """
     rt, choice = trials[:, 0], trials[:, 1]
     timed = ~(jnp.isnan(rt) | jnp.isneginf(rt))
@@ -84,9 +68,8 @@ def coded_log_density(
     possible = (s > 0.0) & jnp.isfinite(s)
     safe = jnp.where(timed & possible, s, 1.0)
     value = _over(chosen, law.log_density(safe))
-    if kinds.omitted:
+    if not observed:
         value = _where(timed & omitted, lambda: law.log_survival(safe), value)
-    if kinds.untimed:
         value = _where(~timed, lambda: _over(chosen, law.log_choices()), value)
     certain = (omitted & timed & (s <= 0.0)) | (~timed & chosen.all(axis=1))
     value = jnp.where(certain, 0.0, value)

@@ -226,7 +226,7 @@ RECIPES: Mapping[str, Recipe] = {
         f"lognormal_race_{n}": ClosedForm(Lognormal(), _numbered(("m#", "sigma"), n))
         for n in (2, 3, 4)
     },
-    "poisson_race": ClosedForm(Gamma(), (("r2", "k2"), ("r1", "k1"))),
+    "poisson_race": ClosedForm(Gamma(), (("r1", "k1"), ("r2", "k2"))),
     "lca_3": _SIMULATED,
     "lca_4": _SIMULATED,
     "lca_no_bias_3": SpecialCase("lca_3", _same_start(3, "z")),

@@ -1,0 +1,182 @@
+"""Compiled code for races of learned accumulators, against the same law in JAX."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import erfcx
+from scipy.stats import kstest
+
+import likely as lk
+from likely.assembly import assembly_of
+from likely.kernels import accumulators
+from likely.likelihood import Likelihood, Training
+from likely.networks.density import Density
+from likely.networks.mixture import MixtureDensity
+from likely.networks.race import MixtureForm, RaceDensity
+from likely.shipped.recipes import RECIPES
+from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED
+from likely.typing import FloatArray
+
+RECORD = Training("draws", 0, 0, 0, 0.0, "0")
+NO_CHOICE = 9.0  # is none of the models' choices
+
+
+def _race(name: str, *, closing: bool) -> RaceDensity:
+    assembly = assembly_of(lk.models[name])
+    assert assembly is not None
+    declaration = assembly.part.declaration
+    part = MixtureDensity.for_model(declaration, (8,), 3, products=True, closing=closing)
+    density = assembly.density(part)
+    assert isinstance(density, RaceDensity)
+    return density
+
+
+def _with_a_constant(density: RaceDensity) -> RaceDensity:
+    """Wire the last parameter of the first accumulator to a number."""
+    first, *others = density.wiring
+    return replace(density, wiring=((*first[:-1], 0.3), *others))
+
+
+MADE = {
+    "open": lambda: _with_a_constant(_race("race_3", closing=False)),
+    "closing": lambda: _race("race_no_z_angle_2", closing=True),
+}
+
+
+@pytest.fixture(params=MADE, scope="module")
+def density(request: pytest.FixtureRequest) -> RaceDensity:
+    """A race of each kind."""
+    return MADE[request.param]()
+
+
+@pytest.fixture(scope="module")
+def weights(density: RaceDensity) -> FloatArray:
+    """Arbitrary weights."""
+    return 0.3 * np.random.default_rng(3).standard_normal(density.size)
+
+
+def _rows(density: Density, n: int) -> FloatArray:
+    """Return parameter rows (n, p) that begin after 0.2 s."""
+    rows = density.declaration.shaping_rows(np.random.default_rng(5), n)
+    rows[:, density.declaration.non_decision_column] += 0.2
+    return rows
+
+
+def _trials(density: Density) -> FloatArray:
+    """Return trials (n, 2) of every kind, early and late, and impossible ones."""
+    choices = [*density.declaration.choices, NO_RESPONSE, CHOICE_UNOBSERVED, np.nan, NO_CHOICE]
+    times = [0.2001, 0.21, 0.3, 0.5, 0.9, 2.0, 6.0, 40.0, 0.1, np.inf, TIME_UNOBSERVED, np.nan]
+    return np.array([[time, choice] for time in times for choice in choices])
+
+
+@partial(jax.jit, static_argnums=0)
+def _of_law(
+    density: RaceDensity, weights: jax.Array, rows: jax.Array, trials: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return log densities (n,) and gradients (n, p) of trials with rows of their own, in JAX."""
+
+    def total(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+        values = density.log_density(weights, rows, trials)
+        return jnp.where(jnp.isfinite(values), values, 0.0).sum(), values
+
+    gradients, values = jax.grad(total, has_aux=True)(rows)
+    return values, gradients
+
+
+def _assert_same(
+    density: RaceDensity, weights: FloatArray, rows: FloatArray, trials: FloatArray
+) -> None:
+    """Compare with JAX, which compiles once for a number of trials."""
+    values, gradients = density.evaluate(weights, rows, trials)
+    own = np.broadcast_to(rows, (len(trials), rows.shape[1]))
+    with jax.enable_x64(True):
+        expected, slopes = map(np.asarray, _of_law(density, weights, own, trials))
+    np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-9)
+    largest = np.abs(slopes).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(gradients / (1.0 + largest), slopes / (1.0 + largest), atol=1e-9)
+
+
+def test_compiled_code_is_the_law(density: RaceDensity, weights: FloatArray) -> None:
+    """Values and gradients, of trials that share a row and of trials with rows of their own."""
+    assert density.compilable
+    trials = _trials(density)
+    _assert_same(density, weights, _rows(density, 1), trials)
+    own = np.resize(_rows(density, 4), (len(trials), len(density.declaration.names)))
+    own[::9, 0] = own[0, 0]  # accumulators alike in rows that are not
+    _assert_same(density, weights, own, trials)
+
+
+def test_what_would_underflow_does_not(density: RaceDensity, weights: FloatArray) -> None:
+    """Log densities far below the smallest number, where sums are made from logarithms."""
+    rows = _rows(density, 1)
+    t = rows[0, density.declaration.non_decision_column]
+    late = 2.0 if density.form.mixture.closing else 1e4  # type: ignore[attr-defined]
+    trials = np.array([[t + 1e-4, density.declaration.choices[-1]], [t + late, NO_RESPONSE]])
+    _assert_same(density, weights, rows, np.concatenate([trials, _trials(density)[2:]]))
+    values, _ = density.evaluate(weights, rows, trials)
+    assert (values < -1000.0).all()
+
+
+def test_what_has_no_support_is_impossible(density: RaceDensity, weights: FloatArray) -> None:
+    """Without a gradient, and without draws."""
+    row = _rows(density, 1)
+    row[0, density.declaration.non_decision_column] = -0.1
+    values, gradients = density.evaluate(weights, row, _trials(density))
+    assert (values == -np.inf).all()
+    assert (gradients == 0.0).all()
+    drawn = density.transform(weights, row, np.full((2, 2), 0.5), np.zeros(2))
+    assert np.isnan(drawn).all()
+
+
+def test_draws_are_those_of_the_density(density: RaceDensity, weights: FloatArray) -> None:
+    """Their times have its survival, and their choices its probabilities."""
+    likelihood = Likelihood(density, weights, RECORD)
+    row = _rows(density, 1)[0]
+    trials = likelihood.sample(row, 8000, seed=2)
+
+    def distribution(times: FloatArray) -> FloatArray:
+        return 1.0 - np.exp(np.asarray(likelihood.log_survival(row, times)))
+
+    assert kstest(trials.rt, distribution).pvalue > 0.01
+    probabilities = likelihood.choice_probability(row)[0]
+    for choice, probability in zip(density.declaration.choices, probabilities, strict=True):
+        assert abs((trials.choice == choice).mean() - probability) < 0.017
+
+
+def test_numba_callers_do_what_the_entry_points_do(
+    density: RaceDensity, weights: FloatArray
+) -> None:
+    """For density and draws."""
+    rows, trials = _rows(density, 1), _trials(density)
+    found = density.compiled_log_density()(weights, rows, trials)
+    for one, other in zip(found, density.evaluate(weights, rows, trials), strict=True):
+        np.testing.assert_array_equal(one, other)
+    uniforms, normals = np.random.default_rng(1).random((9, 2)), np.zeros(9)
+    np.testing.assert_array_equal(
+        density.compiled_draws()(weights, rows, uniforms, normals),
+        density.transform(weights, rows, uniforms, normals),
+    )
+
+
+def test_scaled_tails() -> None:
+    """The table of R(y) = exp(y^2 / 2) P(Z > y)."""
+    y = np.concatenate([np.linspace(0.0, 50.0, 2001), np.geomspace(50.0, 1e8, 100)])
+    found = [accumulators.scaled_tail(value) for value in y]
+    np.testing.assert_allclose(found, 0.5 * erfcx(y * np.sqrt(0.5)), rtol=3e-15)
+    assert accumulators.scaled_tail(np.inf) == 0.0
+
+
+def test_other_races_run_in_jax() -> None:
+    """Those of closed forms, and those with constraints."""
+    closed = RECIPES["lba3"].likelihood(lk.models["lba3"]).density
+    learned = _race("race_no_bias_3", closing=False)
+    assert isinstance(learned.form, MixtureForm)
+    held = replace(learned, declaration=replace(learned.declaration, constraints=("z < a",)))
+    assert not closed.compilable
+    assert not held.compilable
