@@ -45,8 +45,8 @@ KINDS: dict[str, Callable[[Declaration, dict[str, Any], Modules], Density]] = {
     "parallel mixtures": lambda declaration, specification, modules: (
         ParallelDensity.from_specification(declaration, specification)
     ),
-    "special case": lambda declaration, specification, modules: (
-        RewiredDensity.from_specification(declaration, specification)
+    "special case": lambda declaration, specification, modules: RewiredDensity.from_specification(
+        declaration, specification
     ),
 }
 _NAMES: dict[type[Density], str] = {
