@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -96,25 +98,40 @@ def test_what_cannot_be_is_refused() -> None:
         train(steps=1, labels="exat")
 
 
+@dataclass(frozen=True)
 class Broken(ExactTwin):
-    """A twin that has no density at drifts above 1.9."""
+    """A twin that has no density at drifts above some."""
+
+    highest: float
 
     def solve(self, row: np.ndarray, tolerance: float = TOLERANCE) -> FirstPassage:
-        if row[0] > 1.9:
+        if row[0] > self.highest:
             raise ParameterError("no density here")
         return SMALL.twin.solve(row, tolerance)
 
 
-def test_where_some_densities_cannot_be_had_draws_teach(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = lk.Diffusion(
-        "broken", parameters=SMALL.box, drift=SMALL.drift, boundary=SMALL.boundary, twin=Broken()
+def broken(highest: float) -> lk.Diffusion:
+    return lk.Diffusion(
+        "broken",
+        parameters=SMALL.box,
+        drift=SMALL.drift,
+        boundary=SMALL.boundary,
+        twin=Broken(highest),
     )
+
+
+def test_where_some_densities_cannot_be_had_draws_teach(monkeypatch: pytest.MonkeyPatch) -> None:
+    much = broken(1.0)
     monkeypatch.setattr(training, "pays", lambda batches, seconds: True)
     with pytest.warns(RoughTrainingWarning, match="draws in"):
-        likelihood = train(broken, seconds=0.5)
+        likelihood = train(much, seconds=0.5)
     assert likelihood.training.labels == "draws"
-    with pytest.raises(ParameterError, match="no density here"):
-        train(broken, steps=1, labels="exact")
+    with pytest.raises(ParameterError, match="cannot be solved: no density here"):
+        train(much, steps=1, labels="exact")
+
+
+def test_where_few_densities_cannot_be_had_the_others_teach() -> None:
+    assert 200 < train(broken(1.9), steps=1, labels="exact").training.sets < 250
 
 
 def test_no_more_is_solved_than_is_learnt_from() -> None:

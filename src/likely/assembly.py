@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from likely.declaration import Parameter
 from likely.densities.full import FullTwin
 from likely.model import Model
 from likely.model_functions import arguments
@@ -89,8 +90,8 @@ def _alone(model: Race) -> Race:
         f"accumulator({', '.join(names)})",
         accumulators=1,
         parameters={
-            name: replace(
-                box[0], name=name, lower=min(p.lower for p in box), upper=max(p.upper for p in box)
+            name: Parameter(
+                name, min(p.lower for p in box), max(p.upper for p in box), box[0].support
             )
             for name, box in zip(names, boxes, strict=True)
         },

@@ -25,8 +25,8 @@ from likely.typing import FloatArray
 _compiled = numba.njit(nogil=True, error_model="numpy")
 _reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
-COARSE, FINE = 96, 256  # nodes to find where a race takes place, and to integrate over it
-SHORTEST, LONGEST = 1e-5, 1e4  # seconds among which that is looked for
+COARSE, FINE = 150, 256  # nodes to find where a race takes place, and to integrate over it
+SHORTEST, LONGEST = 1e-9, 1e6  # seconds among which that is looked for
 NEGLIGIBLE = 1e-9  # of a race's mass
 
 _NEITHER = -3  # in place of a choice: a value that is none
