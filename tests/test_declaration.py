@@ -182,9 +182,9 @@ class TestBox:
         with pytest.raises(ParameterError, match=message):
             ONE.require_inside_box(rows)
 
-    def test_the_zoo_covers_the_ranges_the_field_uses(self):
+    def test_ddm_and_angle_cover_the_ranges_the_field_uses(self):
         wanted = {"v": (-6, 6), "a": (0.2, 4), "z": (0.05, 0.95), "theta": (-0.1, 1.4)}
-        for model in models.values():
+        for model in (models["ddm"], models["angle"]):  # the others: test_zoo, against the peer
             assert model.declaration.non_decision == "t"
             assert model.box["t"][1] == math.inf
             for name, (lower, upper) in model.box.items():
@@ -197,3 +197,11 @@ def test_unknown_suggests_a_close_name_only():
     )
     assert unknown("model", "q", ["ddm"]) == "unknown model 'q'. Known: ddm."
     assert unknown("model", "q", []) == "unknown model 'q'. Known: none."
+
+
+def test_of_many_names_the_nearest_are_listed() -> None:
+    """So that a misspelt name of the zoo is answered in one line."""
+    names = [f"race_{i}" for i in range(40)] + ["angle"]
+    message = unknown("model", "angel", names)
+    assert message.startswith("unknown model 'angel'. Did you mean 'angle'? Known: angle, ")
+    assert message.endswith(" and 36 more.")

@@ -50,10 +50,21 @@ class DistrustWarning(LikelyWarning):
     """A likelihood was found to be too wrong for the conclusions drawn with it."""
 
 
+MANY, FEW = 20, 5  # names are listed in a sentence up to the one, else the other
+
+
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """Say that `name` is not a known `kind`, what is, and which one may have been meant."""
     names = [str(k) for k in known]
     same = [n for n in names if n.lower() == str(name).lower()]
     close = same or difflib.get_close_matches(str(name), names, n=1)
     meant = f" Did you mean '{close[0]}'?" if close else ""
-    return f"unknown {kind} '{name}'.{meant} Known: {', '.join(names) or 'none'}."
+    return f"unknown {kind} '{name}'.{meant} Known: {_listed(str(name), names)}."
+
+
+def _listed(name: str, names: list[str]) -> str:
+    """Return names for a sentence: all of them, or the few most like `name` if they are many."""
+    if len(names) <= MANY:
+        return ", ".join(names) or "none"
+    like = difflib.get_close_matches(name, names, n=FEW, cutoff=0.0)
+    return f"{', '.join(like)} and {len(names) - len(like)} more"
