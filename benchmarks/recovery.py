@@ -29,7 +29,7 @@ import pymc as pm
 from matplotlib.figure import Figure
 
 import likely as lk
-from likely.certificates.importance import Proposal, effective, weights
+from likely.certificates.importance import Proposal, effective, moments, tempered, weights
 from likely.certificates.posteriors import DataSet, laplace
 from likely.certificates.queries import answers_omissions
 from likely.certificates.region import Region
@@ -44,7 +44,9 @@ from likely.typing import FloatArray
 
 SETS, TRIALS, SEED = 50, 500, 0
 INTERVAL = 0.9
-CANDIDATES, ENOUGH = 300, 0.4  # draws, and the share that must be effective if they stay
+ROUNDS = (300, 300, 300, 600, 600, 1200, 1200)  # candidates of importance sampling
+ENOUGH = 150  # effective draws, which stay
+FEWEST_PARENTS = 60  # effective draws that the next proposal is fitted to
 TUNE, DRAWS = 400, 400  # of two chains, where they do not
 EARLY = 0.01  # seconds: where chains start in the non-decision time
 LONGEST_SHIFT = 1.0  # seconds: upper end of a non-decision time's box that has none
@@ -142,17 +144,20 @@ def by_importance(
 ) -> FloatArray | None:
     """Draw parameter rows (n, p) from the posterior with a flat prior over the region.
 
-    They come from Laplace's approximation, adapted from the truth on, and are resampled by their
-    weights; None if that is not like the posterior.
+    Laplace's approximation, begun at the truth, proposes; what its draws say of the posterior
+    proposes next, until draws are resampled by their weights. None if no proposal comes near.
     """
     data = DataSet.of(likelihood, NoTwin(), region, trials)
     rng = np.random.default_rng(seed)
     proposal = Proposal.around(*laplace(data, truth))
-    candidates = proposal.draw(rng, CANDIDATES)
-    shares = weights(data.under_network(candidates) - proposal.log_density(candidates))
-    if effective(shares) < ENOUGH * CANDIDATES:
-        return None
-    return data.rows(rng.choice(candidates, 4 * CANDIDATES, p=shares))
+    for candidates in ROUNDS:
+        points = proposal.draw(rng, candidates)
+        ratios = data.under_network(points) - proposal.log_density(points)
+        shares = weights(ratios)
+        if effective(shares) >= ENOUGH:
+            return data.rows(rng.choice(points, 4 * ENOUGH, p=shares))
+        proposal = Proposal.around(*moments(points, tempered(ratios, FEWEST_PARENTS)))
+    return None
 
 
 def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Recovery:
@@ -167,6 +172,7 @@ def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Re
     with ThreadPoolExecutor(available_cores()) as pool:
         found = list(pool.map(quick, range(len(truths))))
     chains = Chains(likelihood, region)
+    print(f"{sum(rows is None for rows in found)} of {sets} by NUTS", flush=True)
     draws = [
         chains.draws(data[i], SEED + i) if rows is None else rows for i, rows in enumerate(found)
     ]

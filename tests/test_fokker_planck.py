@@ -304,6 +304,26 @@ class TestStarts:
             UniformStart(leaky, lambda row: 0.9).solve(row(1.0, 1.5, 0.4, 0.7))
 
 
+class TestNextToNothing:
+    """Drift that turns late leaves nothing at one boundary but rounding."""
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            (1.8472, 2.4656, 0.8286, 0.0, 4.1336, 0.6713, -3.4067, 0.5065, 2.8532),
+            (0.27, 2.6525, 0.1502, 0.0, 3.2707, -4.9663, -4.9021, 0.7284, 2.3466),
+        ],
+    )
+    def test_densities_and_mass_stay_in_bounds(self, parameters):
+        model = lk.models["shrink_spot"]
+        passage = model.twin.solve(np.array(parameters))
+        assert_allclose(passage.probabilities.sum(), 1.0, atol=1e-4)
+        assert (passage.log_density(np.linspace(0.05, 12.0, 400)) < 3.0).all()
+        trials = lk.simulate(model, parameters, 20_000, seed=1)
+        upper = float((trials["choice"] == 1).mean())
+        assert abs(upper - passage.probabilities[1]) < 4.0 * math.sqrt(0.25 / 20_000)
+
+
 class TestRefusals:
     def test_a_drift_that_is_discontinuous_over_the_evidence(self):
         twin = fokker_planck_twin(

@@ -41,6 +41,8 @@ from likely.typing import FloatArray
 _GAUSS = np.polynomial.legendre.leggauss(4)
 _NODES, _WEIGHTS = 0.5 * (1.0 + _GAUSS[0]), 0.5 * _GAUSS[1]
 
+ROUNDING = 1e-18  # of the largest value, below which a value is rounding
+
 _compiled = numba.njit(error_model="numpy", nogil=True)
 
 
@@ -331,13 +333,15 @@ def across(
 @_compiled
 def read_ends(logs: FloatArray, work: Room, space: Basis, scale: float) -> None:
     """Write the log of exp(N) w at each boundary, (2,)."""
-    n = work.w.shape[0]
+    n, largest = work.w.shape[0], 0.0
+    for j in range(n):
+        largest = max(largest, abs(work.w[j]))
     for c in range(2):
         value = 0.0
         for j in range(n):
             value += space.ends[c, j] * work.w[j]
-        logs[c] = work.node.potential[n + c] + scale
-        logs[c] += math.log(max(value, 1e-300))  # rounding, where next to nothing arrives
+        value = max(value, ROUNDING * largest)  # where next to nothing arrives
+        logs[c] = work.node.potential[n + c] + scale + math.log(max(value, 1e-300))
 
 
 @_compiled

@@ -30,6 +30,8 @@ from likely.typing import FloatArray
 DEGREES = (16, 24, 32, 42, 54, 68, 84, 110)  # numbers of nodes in space, tried in turn
 CUTS = (2, 4, 8, 16)  # steps between two nodes in time, tried in turn
 ROOM = 2048  # nodes in time at most
+ORDERLY = 0.5  # change of a log density beyond which more steps do not lead to a limit in order
+MOST_EXCESS = 1e-2  # of the probabilities' sum over 1
 CLOSE = 0.3  # of the tolerance goes to errors in space
 
 _DRIFT = """
@@ -83,7 +85,8 @@ class FokkerPlanckTwin(ExactTwin):
             best = _extrapolated(finer, logs)
             error = _difference(best[::2], before, planned, motion)
             if error < tolerance:
-                return _passage(nodes._replace(logs=best), motion)
+                passage = _passage(nodes._replace(logs=best), motion)
+                return _require_mass(passage, row, tolerance)
             logs, before = finer, best[::2]
         raise ParameterError(_too_far(row, error, tolerance, "more steps in time"))
 
@@ -120,8 +123,20 @@ def _followed(space: Basis, nodes: Nodes, cuts: int, motion: Motion) -> FloatArr
 
 
 def _extrapolated(fine: FloatArray, coarse: FloatArray) -> FloatArray:
-    """Return the limit of ever smaller steps: the error falls with the square of the step."""
-    return fine + (fine - coarse) / 3.0
+    """Return the limit of ever smaller steps: the error falls with the square of the step.
+
+    Where next to nothing arrives there is no such order, as rounding decides: the fine one stays.
+    """
+    change = fine - coarse
+    return fine + np.where(np.abs(change) < ORDERLY, change / 3.0, 0.0)
+
+
+def _require_mass(passage: FirstPassage, row: FloatArray, tolerance: float) -> FirstPassage:
+    """Return a solution; raise ParameterError if its probabilities are none."""
+    excess = float(passage.probabilities.sum()) - 1.0
+    if not excess < MOST_EXCESS:
+        raise ParameterError(_too_far(row, excess, tolerance, "finer steps where drift changes"))
+    return passage
 
 
 def _shown(row: FloatArray) -> str:
@@ -179,7 +194,7 @@ def fokker_planck_twin(
     start: Callable[..., Any],
     names: Sequence[str],
 ) -> FokkerPlanckTwin:
-    """Return the twin of a diffusion; see `likely.model.Diffusion` for the functions."""
+    """Return the twin of a diffusion; see `likely.diffusions.Diffusion` for the functions."""
     used = compiled.argument_names(drift)
     return FokkerPlanckTwin(
         drift=_entry(_DRIFT, DRIFT, drift, ("x", "s"), names),

@@ -17,6 +17,7 @@ from likely.networks.density import Density
 from likely.networks.gamma import Gamma
 from likely.networks.lognormal import Lognormal
 from likely.networks.mixture import MixtureDensity
+from likely.networks.normal_delay import NormallyDelayedDensity
 from likely.networks.parallel import ParallelDensity
 from likely.networks.race import AccumulatorForm, RaceDensity
 from likely.networks.rewired import RewiredDensity
@@ -138,6 +139,23 @@ class Spread(From):
 
 
 @dataclass(frozen=True)
+class NormalDelay(From):
+    """Let the non-decision time be normal.
+
+    Args:
+        mean: name of its mean.
+        sd: name of its standard deviation.
+    """
+
+    mean: str
+    sd: str
+
+    def density(self, model: Model, mixture: MixtureDensity) -> Density:
+        """Return a normally delayed mixture."""
+        return NormallyDelayedDensity(model.declaration, mixture, self.mean, self.sd)
+
+
+@dataclass(frozen=True)
 class Parallel(From):
     """Let three of them run in parallel.
 
@@ -201,9 +219,14 @@ RECIPES: Mapping[str, Recipe] = {
     "ddm": Trained(350_000, 100_000),
     "angle": Trained(350_000, 100_000, _WIDE),
     "ddm_st": Spread("ddm"),
+    "ddm_normal_st": NormalDelay("ddm", "t", "st"),
+    "ddm_truncnormt": NormalDelay("ddm", "mt", "st"),
     "ddm_sdv": Trained(),
     "full_ddm": Trained(),
     "weibull": Trained(hidden=_WIDE),
+    "exponential": Trained(hidden=_WIDE),
+    "hyperbolic": Trained(hidden=_WIDE),
+    "logistic": Trained(hidden=_WIDE),
     "ornstein": Trained(),
     "ornstein_angle": Trained(hidden=_WIDE),
     "gamma_drift": Trained(hidden=_WIDE),
