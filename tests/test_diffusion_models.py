@@ -7,9 +7,9 @@ import pytest
 from scipy import special, stats
 
 from likely.densities.quadrature import quadrature
+from likely.diffusions import Diffusion
 from likely.errors import ModelError
 from likely.levy_flight import LevyFlight
-from likely.model import Diffusion
 from likely.simulation import decide, simulate
 from likely.variability import VariableDiffusion
 from likely.zoo import boundaries, drifts, models
@@ -240,6 +240,12 @@ def test_levy_flight_that_means_nothing_is_refused():
         LevyFlight(
             "m", parameters={"v": (-1, 1), "a": (1, 2)}, drift=lambda v: v, boundary=lambda a: a
         )
+
+
+@pytest.mark.parametrize("kind", [Diffusion, LevyFlight])
+def test_limits_that_are_no_mapping_are_refused(kind):
+    with pytest.raises(ModelError, match="give a dict of name"):
+        kind("m", parameters=["v", "a"], drift=drifts.constant_drift, boundary=lambda a: a)
 
 
 def test_boundaries_are_tried_at_corners_of_what_they_depend_on():

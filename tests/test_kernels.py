@@ -16,8 +16,8 @@ from scipy import stats
 
 from likely.kernels import caching, compiled, inverse_gaussian, rng
 from likely.kernels.rows import distinct_rows, group_by
-from likely.model import Simulator
 from likely.simulation import simulate
+from likely.simulators import Simulator
 
 UNLIKELY = 1e-4  # a p-value below is a failure; seeds are fixed, so it stays passed or failed
 

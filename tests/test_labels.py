@@ -13,7 +13,7 @@ from likely.densities import wiener
 from likely.errors import LikelyError
 from likely.kernels import kde
 from likely.labels import FLOOR, Labelling, labelled_set, labelled_sets
-from likely.model import Simulator
+from likely.simulators import Simulator
 from likely.zoo import models
 
 DDM = models["ddm"].with_box(v=(-3, 3), a=(0.3, 2.5), z=(0.1, 0.9), t=(0, 2))

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from likely.declaration import Parameter
+from likely.diffusions import Diffusion
 from likely.errors import LikelyError, ModelError, ParameterError
 from likely.kernels import compiled
-from likely.model import Diffusion, Simulator, require_passages
+from likely.model import require_passages
 from likely.simulation import simulate
+from likely.simulators import Simulator
 from likely.zoo import models, resolve
 
 PLAIN = {"v": (-2, 2), "a": (0.5, 2), "z": (0.2, 0.8), "t": (0, 1)}

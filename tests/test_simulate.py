@@ -15,10 +15,11 @@ from scipy import stats
 
 from likely import simulation
 from likely.densities import wiener
+from likely.diffusions import Diffusion
 from likely.errors import ModelError, ParameterError
 from likely.kernels.compiled import BLOCK
-from likely.model import Diffusion, Simulator
 from likely.simulation import simulate
+from likely.simulators import Simulator
 from likely.zoo import models
 
 UNLIKELY = 1e-4  # a p-value below is a failure; seeds are fixed, so it stays passed or failed
@@ -364,7 +365,7 @@ class TestRefusals:
 
 
 INTERRUPTED = """
-from likely.model import Simulator
+from likely.simulators import Simulator
 from likely.simulation import simulate
 
 def slow(rng, v):

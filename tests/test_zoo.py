@@ -55,6 +55,10 @@ PEERS = (
          "st": (0.001, 0.25)},
         {"ddm_st": "v a z t st", "full_ddm": "v a z t sz sv st"},
     ),
+    (
+        {**DIFFUSION, "z": (0.3, 0.7), "t": (0.25, 2.25), "mt": (0.05, 2.25), "st": (0.001, 0.5)},
+        {"ddm_normal_st": "v a z t st", "ddm_truncnormt": "v a z mt st"},
+    ),
     ({**DIFFUSION, "alpha": (0.31, 4.99), "beta": (0.31, 6.99)}, {"weibull": "v a z t alpha beta"}),
     (
         {**FURTHER, "alpha": (1, 2)},
@@ -118,6 +122,8 @@ OURS_ALONE = {
     "lognormal_race_2", "lognormal_race_3", "lognormal_race_4",
 }  # fmt: skip
 
+NO_SHIFT = ("lba", "ddm_normal_st", "ddm_truncnormt")
+
 
 def test_a_misspelt_name_is_an_error_of_both_kinds() -> None:
     for kind in (ModelError, KeyError):
@@ -133,7 +139,7 @@ def test_it_is_a_mapping() -> None:
 
 
 def test_no_model_took_the_name_of_another() -> None:
-    assert len(models) == 69
+    assert len(models) == 71
     assert set(PEER) | OURS_ALONE == set(models)
 
 
@@ -154,7 +160,7 @@ def test_a_model_says_what_it_is(model: Model) -> None:
 @EVERY
 def test_only_non_decision_times_are_endless(model: Model) -> None:
     delay = model.declaration.non_decision
-    assert (delay is None) == model.name.startswith("lba")
+    assert (delay is None) == model.name.startswith(NO_SHIFT)
     assert [p.name for p in model.parameters if math.isinf(p.upper)] == [delay] * (delay == "t")
     rows = model.declaration.shaping_rows(np.random.default_rng(0), 200)
     assert (model.declaration.onset(rows) == 0.0).all()

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from likely.dataset.generation import generate
     from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
+    from likely.diffusions import Diffusion
     from likely.labels import Labelling
     from likely.lan import from_networks, train_classic, train_cpn, train_lan, train_opn
     from likely.levy_flight import LevyFlight
     from likely.likelihood import Likelihood, load
-    from likely.model import Diffusion, Model, Simulator
+    from likely.model import Model
     from likely.networks.network import Layers
     from likely.races import Race
     from likely.reference import exact
     from likely.regression import fit
     from likely.simulation import simulate
+    from likely.simulators import Simulator
     from likely.supervised import Recipe
     from likely.training import train
     from likely.two_stage import PARALLEL, SEQUENTIAL, Stage, TwoStage, mixed
@@ -36,7 +38,7 @@ _HOMES = {
     "About": "likely.about",
     "Certificate": "likely.certificates.record",
     "Declaration": "likely.declaration",
-    "Diffusion": "likely.model",
+    "Diffusion": "likely.diffusions",
     "Labelling": "likely.labels",
     "Layers": "likely.networks.network",
     "LevyFlight": "likely.levy_flight",
@@ -47,7 +49,7 @@ _HOMES = {
     "Race": "likely.races",
     "Recipe": "likely.supervised",
     "SEQUENTIAL": "likely.two_stage",
-    "Simulator": "likely.model",
+    "Simulator": "likely.simulators",
     "Stage": "likely.two_stage",
     "TrainingSet": "likely.dataset.reading",
     "TwoStage": "likely.two_stage",

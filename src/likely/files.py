@@ -23,6 +23,7 @@ from likely.networks.classic import ClassicDensity
 from likely.networks.delayed import DelayedDensity
 from likely.networks.density import Density
 from likely.networks.mixture import MixtureDensity
+from likely.networks.normal_delay import NormallyDelayedDensity
 from likely.networks.parallel import ParallelDensity
 from likely.networks.race import RaceDensity
 from likely.networks.rewired import RewiredDensity
@@ -42,6 +43,9 @@ KINDS: dict[str, Callable[[Declaration, dict[str, Any], Modules], Density]] = {
     "delayed mixture": lambda declaration, specification, modules: (
         DelayedDensity.from_specification(declaration, specification)
     ),
+    "normally delayed mixture": lambda declaration, specification, modules: (
+        NormallyDelayedDensity.from_specification(declaration, specification)
+    ),
     "parallel mixtures": lambda declaration, specification, modules: (
         ParallelDensity.from_specification(declaration, specification)
     ),
@@ -54,6 +58,7 @@ _NAMES: dict[type[Density], str] = {
     ClassicDensity: "LAN",
     RaceDensity: "race",
     DelayedDensity: "delayed mixture",
+    NormallyDelayedDensity: "normally delayed mixture",
     ParallelDensity: "parallel mixtures",
     RewiredDensity: "special case",
 }

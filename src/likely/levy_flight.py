@@ -8,19 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from likely.about import About
-from likely.declaration import Declaration
+from likely.declaring import Given, Limits, declare, parameters_of, start_between
 from likely.densities.twin import ExactTwin
 from likely.kernels.compiled import compile_levy_flight
-from likely.model import (
-    Limits,
-    Model,
-    _parameters,
-    _set_fields,
-    _start_at_z,
-    _start_midway,
-    checked_about,
-)
-from likely.model_functions import arguments, require_known, require_plain, require_used
+from likely.model import Model, set_fields
 from likely.typing import FirstPassages
 
 
@@ -60,12 +51,10 @@ class LevyFlight(Model):
     Source: Voss, Lerche, Mertens and Voss (2019), Psychonomic Bulletin & Review 26, 813-832.
     """
 
-    declaration: Declaration
     drift: Callable[..., Any]
     boundary: Callable[..., Any]
     start: Callable[..., Any]
     stability: Callable[..., Any]
-    about: About | None
 
     def __init__(
         self,
@@ -79,32 +68,23 @@ class LevyFlight(Model):
         constraints: tuple[str, ...] = (),
         about: About | None = None,
     ) -> None:
-        used = {*arguments(drift), *arguments(boundary), *arguments(stability)}
+        given = parameters_of(parameters)
         if start is None:
-            start = _start_at_z if "z" in parameters and "z" not in used else _start_midway
-        used.update(arguments(start))
-        non_decision = "t" if "t" in parameters and "t" not in used else None
-        declaration = Declaration(
-            name, _parameters(parameters), (-1, 1), non_decision, constraints=tuple(constraints)
-        )
-        given: tuple[tuple[Callable[..., Any], set[str]], ...] = (
-            (drift, {"x", "s"}),
-            (boundary, {"s"}),
-            (start, set()),
-            (stability, set()),
-        )
-        for function, extra in given:
-            require_plain(function, name)
-            require_known(function, set(declaration.names) | extra, name)
-        require_used(set(declaration.names) - used - {non_decision}, name)
-        _set_fields(
+            start = start_between(given, (drift, boundary, stability))
+        functions: list[Given] = [
+            (drift, ("x", "s")),
+            (boundary, ("s",)),
+            (start, ()),
+            (stability, ()),
+        ]
+        set_fields(
             self,
-            declaration=declaration,
+            declare(name, given, (-1, 1), functions, constraints),
+            about,
             drift=drift,
             boundary=boundary,
             start=start,
             stability=stability,
-            about=checked_about(about, declaration),
         )
 
     @functools.cached_property

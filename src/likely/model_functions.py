@@ -36,6 +36,12 @@ def require_plain(function: Callable[..., Any], model: str) -> None:
         )
 
 
+def require_matched(function: Callable[..., Any], known: set[str], model: str) -> None:
+    """Raise ModelError unless a function takes plainly named arguments that are known."""
+    require_plain(function, model)
+    require_known(function, known, model)
+
+
 def require_used(idle: set[str], model: str) -> None:
     """Raise ModelError if a parameter is idle."""
     if idle:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from likely.diffusions import Diffusion
 from likely.kernels import compiled
 from likely.levy_flight import LevyFlight
-from likely.model import Diffusion, Model
+from likely.model import Model
 from likely.model_functions import arguments, call
 from likely.races import Race
 from likely.typing import FloatArray

@@ -11,31 +11,29 @@ import numpy as np
 
 from likely.about import About
 from likely.checks import require_count
-from likely.declaration import Declaration
+from likely.declaration import Declaration, Parameter
+from likely.declaring import (
+    Function,
+    Limits,
+    StartRange,
+    arguments_of,
+    non_decision_of,
+    parameters_of,
+    require_room,
+    trial_points,
+)
 from likely.densities.accumulator import Accumulator
 from likely.densities.race import RaceTwin
 from likely.densities.reflected import Reflected
 from likely.densities.twin import ExactTwin
 from likely.errors import ModelError, unknown
 from likely.kernels.compiled_race import compile_race
-from likely.model import (
-    Limits,
-    Model,
-    _parameters,
-    _set_fields,
-    _trial_points,
-    checked_about,
-)
-from likely.model_functions import (
-    arguments,
-    call,
-    require_known,
-    require_plain,
-    require_used,
-)
+from likely.model import Model, set_fields
+from likely.model_functions import arguments, call, require_matched, require_plain, require_used
 from likely.typing import FirstPassages, FloatArray
 
 _GIVEN = ("x", "others", "s")  # what the functions may ask for beside parameters
+_ABOVE_0 = StartRange(lambda start: 0.0 <= start < 1.0, "[0, 1)")
 
 
 @dataclass(frozen=True)
@@ -144,13 +142,11 @@ class Race(Model):
         ParameterError: if the number of accumulators is not a whole number above 0.
     """
 
-    declaration: Declaration
     drift: Callable[..., Any]
     boundary: Callable[..., Any]
     start: Callable[..., Any]
     columns: Columns
     accumulator: Callable[..., Accumulator] | None
-    about: About | None
 
     def __init__(
         self,
@@ -166,43 +162,42 @@ class Race(Model):
         about: About | None = None,
     ) -> None:
         require_count("accumulators", accumulators)
-        given = _parameters(parameters)
-        used = {*arguments(drift), *arguments(boundary)}
+        given = parameters_of(parameters)
         if start is None:
-            has_z = {"z", "z0"} & set(parameters) and "z" not in used
-            start = _start_at_z if has_z else _start_at_zero
-        used.update(arguments(start))
-        non_decision = "t" if "t" in parameters and "t" not in used else None
-        choices = tuple(range(int(accumulators)))
-        declaration = Declaration(
-            name, given, choices, non_decision, constraints=tuple(constraints)
-        )
+            start = _default_start(given, (drift, boundary))
+        used = arguments_of((drift, boundary, start))
         _require_arguments(name, drift, boundary, start)
+        declaration = Declaration(
+            name,
+            given,
+            tuple(range(int(accumulators))),
+            non_decision_of(given, used),
+            constraints=tuple(constraints),
+        )
+        own = used - set(_GIVEN)
         if accumulator is not None:
-            require_plain(accumulator, name)
-            require_known(accumulator, used - set(_GIVEN), name)
-        columns = _columns(declaration, tuple(sorted(used - set(_GIVEN))))
-        taken = {declaration.names[c] for places in columns.places for c in places}
-        require_used(set(declaration.names) - taken - {non_decision}, name)
-        _set_fields(
+            require_matched(accumulator, own, name)
+        columns = _columns(declaration, tuple(sorted(own)))
+        set_fields(
             self,
-            declaration=declaration,
+            declaration,
+            about,
             drift=drift,
             boundary=boundary,
             start=start,
             columns=columns,
             accumulator=accumulator,
-            about=checked_about(about, declaration),
         )
         self._try_functions()
 
     def _try_functions(self) -> None:
         for i in range(len(self.choices)):
-            centre, *corners = _trial_points(self.declaration, self._placing(i))
-            values = self._values(i, centre)
-            call(self.drift, {**values, "x": 0.0, "others": 0.0, "s": 0.0})
+            whose = f"model '{self.name}', accumulator {i}"
+            centre, *corners = trial_points(self.declaration, self._placing(i))
+            call(self.drift, {**self._values(i, centre), "x": 0.0, "others": 0.0, "s": 0.0})
             for point in (centre, *corners):
-                self._require_room(i, self._values(i, point))
+                values = self._values(i, point)
+                require_room(whose, self.boundary, self.start, values, _ABOVE_0)
 
     def _placing(self, i: int) -> set[str]:
         """Return the parameters that boundary and start of an accumulator depend on."""
@@ -213,22 +208,6 @@ class Race(Model):
     def _values(self, i: int, point: Mapping[str, float]) -> dict[str, float]:
         """Return the arguments of an accumulator at parameters given by name."""
         return self.columns.of(np.array(list(point.values())))[i]
-
-    def _require_room(self, i: int, values: Mapping[str, float]) -> None:
-        """Raise ModelError unless an accumulator starts between 0 and its boundary."""
-        width = call(self.boundary, {**values, "s": 0.0})
-        start = call(self.start, values)
-        where = ", ".join(f"{name}={value:g}" for name, value in values.items())
-        if not width > 0.0:
-            raise ModelError(
-                f"model '{self.name}', accumulator {i}: boundary(s=0) is {width:g} at {where}; it "
-                "must be > 0."
-            )
-        if not 0.0 <= start < 1.0:
-            raise ModelError(
-                f"model '{self.name}', accumulator {i}: start is {start:g} at {where}; it must be "
-                "in [0, 1)."
-            )
 
     @functools.cached_property
     def first_passages(self) -> FirstPassages:
@@ -267,9 +246,16 @@ def _require_arguments(
 
 
 def _columns(declaration: Declaration, used: tuple[str, ...]) -> Columns:
-    """Match arguments to the parameters of each accumulator, or to the one they share."""
+    """Match arguments to the parameters of each accumulator, or to the one they share.
+
+    Raises:
+        ModelError: if an argument matches no parameter or a parameter is not used.
+    """
     indices = declaration.choices
     by_argument = [_places(declaration, argument, len(indices)) for argument in used]
+    taken = {declaration.names[column] for places in by_argument for column in places}
+    idle = set(declaration.names) - taken - {declaration.non_decision}
+    require_used(idle, declaration.name)
     return Columns(used, tuple(tuple(places[i] for places in by_argument) for i in indices))
 
 
@@ -289,6 +275,12 @@ def _places(declaration: Declaration, argument: str, count: int) -> list[int]:
         )
     message = unknown("argument", argument, sorted({*names, *_GIVEN}))
     raise ModelError(f"model '{declaration.name}': {message}")
+
+
+def _default_start(parameters: tuple[Parameter, ...], functions: tuple[Function, ...]) -> Function:
+    """Return the start at z, or at z0, z1 and so on, where no function takes it; 0 without."""
+    named = {"z", "z0"} & {p.name for p in parameters}
+    return _start_at_z if named and "z" not in arguments_of(functions) else _start_at_zero
 
 
 def _start_at_z(z: float) -> float:

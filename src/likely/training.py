@@ -20,10 +20,11 @@ from likely.batches import Batch, Batches
 from likely.certificates.checking import examine
 from likely.certificates.effort import QUICK
 from likely.checks import require_count, require_positive, require_seed
+from likely.diffusions import Diffusion
 from likely.errors import ParameterError, RoughTrainingWarning
 from likely.exact_batches import FEWEST, POOL, SETS, ExactBatches, Labels, pays
 from likely.likelihood import Likelihood, Training
-from likely.model import Diffusion, Model
+from likely.model import Model
 from likely.model_functions import arguments
 from likely.networks.inverse_gaussian import log_inverse_gaussian, log_survival, stretch
 from likely.networks.mixture import MixtureDensity

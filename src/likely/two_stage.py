@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from likely.about import About
-from likely.declaration import Declaration
+from likely.declaring import Given, Limits, declare, parameters_of, start_midway
 from likely.densities.twin import ExactTwin
 from likely.kernels import two_stage as orders
 from likely.kernels.compiled import compile_two_stage
-from likely.model import Limits, Model, _parameters, _set_fields, checked_about
-from likely.model_functions import arguments, require_known, require_plain, require_used
+from likely.model import Model, set_fields
 from likely.typing import FirstPassages
-
-
-def _midway() -> float:
-    return 0.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Stage:
     """
 
     drift: Callable[..., Any]
-    start: Callable[..., Any] = _midway
+    start: Callable[..., Any] = start_midway
 
 
 @dataclass(frozen=True)
@@ -93,13 +88,11 @@ class TwoStage(Model):
     1780-1805, and ssm-simulators, whose conventions these are.
     """
 
-    declaration: Declaration
     order: Order
     boundary: Callable[..., Any]
     high: Stage
     low: tuple[Stage, Stage]
     known_twin: ExactTwin | None
-    about: About | None
 
     def __init__(
         self,
@@ -114,29 +107,20 @@ class TwoStage(Model):
         constraints: tuple[str, ...] = (),
         about: About | None = None,
     ) -> None:
-        given = [(boundary, {"s"})]
+        functions: list[Given] = [(boundary, ("s",))]
         for stage in (high, *low):
-            given += [(stage.drift, {"x", "s"}), (stage.start, set())]
+            functions += [(stage.drift, ("x", "s")), (stage.start, ())]
         if order.spared is not None:
-            given.append((order.spared, set()))
-        used = {argument for function, _ in given for argument in arguments(function)}
-        non_decision = "t" if "t" in parameters and "t" not in used else None
-        declaration = Declaration(
-            name, _parameters(parameters), (0, 1, 2, 3), non_decision, constraints=constraints
-        )
-        for function, extra in given:
-            require_plain(function, name)
-            require_known(function, set(declaration.names) | extra, name)
-        require_used(set(declaration.names) - used - {non_decision}, name)
-        _set_fields(
+            functions.append((order.spared, ()))
+        set_fields(
             self,
-            declaration=declaration,
+            declare(name, parameters_of(parameters), (0, 1, 2, 3), functions, constraints),
+            about,
             order=order,
             boundary=boundary,
             high=high,
             low=tuple(low),
             known_twin=twin,
-            about=checked_about(about, declaration),
         )
 
     @functools.cached_property

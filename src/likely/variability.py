@@ -9,11 +9,13 @@ from typing import Any
 
 from likely.about import About
 from likely.declaration import Declaration
+from likely.declaring import Limits, arguments_of, parameters_of
 from likely.densities.twin import ExactTwin
+from likely.diffusions import Diffusion
 from likely.errors import ModelError, unknown
 from likely.kernels.compiled import compile_varied
-from likely.model import Diffusion, Limits, Model, _parameters, _set_fields, checked_about
-from likely.model_functions import arguments, require_known, require_plain, require_used
+from likely.model import Model, set_fields
+from likely.model_functions import arguments, require_matched, require_used
 from likely.typing import FirstPassages
 
 _NOISE = {"normal", "uniform"}
@@ -53,12 +55,10 @@ class VariableDiffusion(Model):
             take one random number.
     """
 
-    declaration: Declaration
     base: Diffusion
     redrawn: Mapping[str, Callable[..., Any]]
     delay: Callable[..., Any] | None
     known_twin: ExactTwin | None
-    about: About | None
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class VariableDiffusion(Model):
                 raise ModelError(f"model '{name}': parameter '{needed}' of its base is missing.")
         declaration = Declaration(
             name,
-            _parameters(parameters),
+            parameters_of(parameters),
             base.choices,
             base.declaration.non_decision,
             spread,
@@ -89,16 +89,16 @@ class VariableDiffusion(Model):
                 raise ModelError(unknown("parameter to redraw", varies, base.declaration.names))
         draws = [*redrawn.values(), *([] if delay is None else [delay])]
         _require_noise(draws, declaration)
-        used = {a for function in draws for a in arguments(function)} | set(base.declaration.names)
+        used = arguments_of(draws).union(base.declaration.names)
         require_used(set(declaration.names) - used, name)
-        _set_fields(
+        set_fields(
             self,
-            declaration=declaration,
+            declaration,
+            about,
             base=base,
             redrawn=dict(redrawn),
             delay=delay,
             known_twin=twin,
-            about=checked_about(about, declaration),
         )
 
     @functools.cached_property
@@ -119,8 +119,7 @@ def _require_noise(draws: list[Callable[..., Any]], declaration: Declaration) ->
     """Raise ModelError unless each function takes one random number and known parameters."""
     name = declaration.name
     for function in draws:
-        require_plain(function, name)
-        require_known(function, set(declaration.names) | _NOISE, name)
+        require_matched(function, _NOISE.union(declaration.names), name)
         if len(_NOISE & set(arguments(function))) != 1:
             raise ModelError(
                 f"model '{name}', function '{function.__name__}': it must take one random number, "

@@ -18,12 +18,12 @@ from likely.typing import FloatArray
 
 SHORTEST = 1e-6  # seconds: a smaller standard deviation is one of that
 DROP = 120.0  # decision times are followed until their delays are exp(-DROP) of the likeliest
-REACH = 18.0  # standard deviations by which delays may exceed their mean; fast decays need many
+REACH = 18.0  # standard deviations by which delays may exceed their mean, for fast decays
 EARLIER = 0.25  # of the time before which hardly anything is decided: where integrals begin
 SPAN = 4.0  # log time that an integral covers at least, where that is later than it ends
 AT_ONCE = 2048  # times, which bounds memory
 
-_X, _W = np.polynomial.legendre.leggauss(200)
+_X, _W = np.polynomial.legendre.leggauss(80)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,8 @@ class NormallyDelayed(FirstPassage):
         """Refuse delays that mean nothing."""
         if not (0.0 <= self.mean < np.inf and 0.0 <= self.sd < np.inf):
             raise ParameterError(
-                f"delays of mean {self.mean:g} s and standard deviation {self.sd:g} s: both must be "
-                "at least 0, and finite."
+                f"delays of mean {self.mean:g} s and standard deviation {self.sd:g} s: both must "
+                "be at least 0, and finite."
             )
 
     @property

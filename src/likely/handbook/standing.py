@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from likely.certificates.judgement import judged_shift
 from likely.certificates.record import Certificate
-from likely.model import Diffusion, Model
+from likely.diffusions import Diffusion
+from likely.model import Model
 from likely.shipped.headers import is_shipped, shipped_certificate
 from likely.zoo import models
 

@@ -21,7 +21,6 @@ from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError
-from likely.kernels import native
 from likely.kernels.classic import (
     DEADLINES,
     SHORTEST,
@@ -33,7 +32,7 @@ from likely.kernels.classic import (
 from likely.kernels.classic_draws import GRID, classic_draws
 from likely.kernels.mixture import REACH
 from likely.kernels.native import Packed
-from likely.networks.density import Density
+from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
 from likely.networks.law import supported
 from likely.networks.network import (
     ACTIVATIONS,
@@ -174,7 +173,7 @@ def _module(name: str, described: str, modules: Mapping[str, Any]) -> Network:
 
 
 @dataclass(frozen=True)
-class ClassicDensity(Density):
+class ClassicDensity(CompiledDensity):
     """Form of a density made of a LAN and, for trials without a time, a CPN and an OPN.
 
     Args:
@@ -249,7 +248,12 @@ class ClassicDensity(Density):
     def compilable(self) -> bool:
         """Whether all networks are our own layers, and there are no constraints."""
         ours = all(isinstance(network, Layers) for network, _ in self.networks.values())
-        return ours and not self.declaration.constraints
+        return ours and is_plain(self.declaration)
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops of its compiled code."""
+        return Kernels(classic_log_likelihood, classic_draws)
 
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Say which network encoded trials would need that is not there, if one is."""
@@ -283,34 +287,13 @@ class ClassicDensity(Density):
         )
         return pack(layout)
 
-    def evaluate(
+    def evaluate_in_jax(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and their gradients (n, p)."""
-        if self.compilable:
-            return native.log_densities(classic_log_likelihood, weights, self.packed, theta, trials)
         with jax.enable_x64(True):
             values, gradients = _value_and_gradient(self, weights, theta, trials)
             return np.array(values), np.array(gradients)
-
-    def transform(
-        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
-    ) -> FloatArray:
-        """Return trials (n, 2)."""
-        if self.compilable:
-            return native.draw_trials(classic_draws, weights, self.packed, theta, uniforms, normals)
-        with jax.enable_x64(True):
-            return np.array(_draws(self, weights, theta, uniforms))
-
-    def compiled_log_density(self) -> Any:
-        """Return the numba function(weights, theta, trials)."""
-        p = len(self.declaration.parameters)
-        return native.log_density_caller(classic_log_likelihood, self.size, self.packed, p)
-
-    def compiled_draws(self) -> Any:
-        """Return the numba function(weights, theta, uniforms, normals)."""
-        p = len(self.declaration.parameters)
-        return native.draws_caller(classic_draws, self.size, self.packed, p)
 
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
@@ -418,10 +401,3 @@ def _value_and_gradient(
     rows = jnp.broadcast_to(theta, (len(trials), theta.shape[1]))
     values, pull = jax.vjp(lambda rows: density.log_density(weights, rows, trials), rows)
     return values, pull(jnp.ones_like(values))[0]
-
-
-@jax.jit(static_argnums=0)
-def _draws(
-    density: ClassicDensity, weights: jax.Array, theta: jax.Array, uniforms: jax.Array
-) -> jax.Array:
-    return density.draws(weights, theta, uniforms, uniforms[:, 0])

@@ -31,7 +31,6 @@ from flax.traverse_util import unflatten_dict
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
-from likely.kernels import native
 from likely.kernels.mixture import (
     REACH,
     SMALLEST,
@@ -41,8 +40,8 @@ from likely.kernels.mixture import (
     pack,
 )
 from likely.kernels.native import Packed
-from likely.networks.density import Density
-from likely.networks.in_jax import draw_in_jax, evaluate_in_jax
+from likely.networks.in_jax import evaluate_in_jax
+from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
 from likely.networks.inverse_gaussian import Mixture, draw_trials
 from likely.networks.law import coded_log_density, onset, supported
 from likely.networks.perceptron import Perceptron, weight_shapes
@@ -82,7 +81,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class MixtureDensity(Density):
+class MixtureDensity(CompiledDensity):
     """Form of a first-passage mixture.
 
     Args:
@@ -174,38 +173,23 @@ class MixtureDensity(Density):
 
     @property
     def compilable(self) -> bool:
-        """Whether there are no constraints and no spread, of which compiled code knows nothing."""
-        return not self.declaration.constraints and self.declaration.spread is None
+        """Whether there are no constraints and no spread."""
+        return is_plain(self.declaration)
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops of its compiled code."""
+        return Kernels(mixture_log_likelihood, mixture_draws)
 
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Return None: it knows densities, choice probabilities and survival."""
         return None
 
-    def evaluate(
+    def evaluate_in_jax(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and their gradients (n, p)."""
-        if not self.compilable:
-            return evaluate_in_jax(self, weights, theta, trials)
-        return native.log_densities(mixture_log_likelihood, weights, self.packed, theta, trials)
-
-    def transform(
-        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
-    ) -> FloatArray:
-        """Return trials (n, 2)."""
-        if not self.compilable:
-            return draw_in_jax(self, weights, theta, uniforms, normals)
-        return native.draw_trials(mixture_draws, weights, self.packed, theta, uniforms, normals)
-
-    def compiled_log_density(self) -> Any:
-        """Return the numba function(weights, theta, trials)."""
-        p = len(self.declaration.parameters)
-        return native.log_density_caller(mixture_log_likelihood, self.size, self.packed, p)
-
-    def compiled_draws(self) -> Any:
-        """Return the numba function(weights, theta, uniforms, normals)."""
-        p = len(self.declaration.parameters)
-        return native.draws_caller(mixture_draws, self.size, self.packed, p)
+        return evaluate_in_jax(self, weights, theta, trials)
 
     @property
     def network(self) -> Perceptron:

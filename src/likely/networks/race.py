@@ -20,7 +20,6 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
-from likely.kernels import native
 from likely.kernels.native import Packed
 from likely.kernels.race_mixture import (
     COARSE,
@@ -33,8 +32,8 @@ from likely.kernels.race_mixture import (
     race_draws,
     race_log_likelihood,
 )
-from likely.networks.density import Density
-from likely.networks.in_jax import draw_in_jax, draws_of_law, evaluate_in_jax, log_density_of_law
+from likely.networks.in_jax import draws_of_law, evaluate_in_jax, log_density_of_law
+from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired, wiring_to_json
 from likely.typing import FloatArray
@@ -139,7 +138,7 @@ class RaceLaw:
 
 
 @dataclass(frozen=True)
-class RaceDensity(Density):
+class RaceDensity(CompiledDensity):
     """Form of the density of a race.
 
     Args:
@@ -172,9 +171,12 @@ class RaceDensity(Density):
     @property
     def compilable(self) -> bool:
         """Whether its accumulators are mixtures, and nothing is constrained or spread."""
-        declared = self.declaration
-        learned = isinstance(self.form, MixtureForm)
-        return learned and not declared.constraints and declared.spread is None
+        return isinstance(self.form, MixtureForm) and is_plain(self.declaration)
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops of its compiled code."""
+        return Kernels(race_log_likelihood, race_draws)
 
     @property
     def packed(self) -> Packed:
@@ -196,31 +198,11 @@ class RaceDensity(Density):
         """Return None: it knows densities, choice probabilities and survival."""
         return None
 
-    def evaluate(
+    def evaluate_in_jax(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and their gradients (n, p)."""
-        if not self.compilable:
-            return evaluate_in_jax(self, weights, theta, trials)
-        return native.log_densities(race_log_likelihood, weights, self.packed, theta, trials)
-
-    def transform(
-        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
-    ) -> FloatArray:
-        """Return trials (n, 2)."""
-        if not self.compilable:
-            return draw_in_jax(self, weights, theta, uniforms, normals)
-        return native.draw_trials(race_draws, weights, self.packed, theta, uniforms, normals)
-
-    def compiled_log_density(self) -> Any:
-        """Return the numba function(weights, theta, trials)."""
-        p = len(self.declaration.parameters)
-        return native.log_density_caller(race_log_likelihood, self.size, self.packed, p)
-
-    def compiled_draws(self) -> Any:
-        """Return the numba function(weights, theta, uniforms, normals)."""
-        p = len(self.declaration.parameters)
-        return native.draws_caller(race_draws, self.size, self.packed, p)
+        return evaluate_in_jax(self, weights, theta, trials)
 
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from operator import itemgetter
 
 from likely.about import About
 from likely.declaration import Parameter
 from likely.densities.linear import LinearTwin
-from likely.model import Diffusion
+from likely.diffusions import Diffusion
+from likely.levy_flight import LevyFlight
 from likely.typing import FloatArray
 from likely.zoo.boundaries import (
     exponential_boundary,
@@ -19,6 +22,7 @@ from likely.zoo.boundaries import (
 )
 from likely.zoo.diffusion import (
     BOUNDARY,
+    CONSTANT,
     DRIFT,
     ENDING,
     MIDDLE_START,
@@ -43,6 +47,29 @@ TIME_VARYING = (
     "trades off against the other parameters of the boundary (Evans, Trueblood and Holmes 2020, "
     "Behavior Research Methods 52, 193-206)"
 )
+
+
+def falling[M: (Diffusion, LevyFlight)](
+    level: M, parameters: Mapping[str, Parameter], purpose: str
+) -> M:
+    """Declare a model's variant whose boundaries fall on straight lines.
+
+    Args:
+        level: the model with constant boundaries; the stability of a Levy flight is its alpha.
+        parameters: those of the variant, which have theta.
+        purpose: what the variant is for.
+    """
+    assert level.about is not None
+    equations = tuple(LINEAR if line == CONSTANT else line for line in level.about.equations)
+    return type(level)(
+        f"{level.name}_angle",
+        parameters=parameters,
+        drift=level.drift,
+        boundary=linear_boundary,
+        start=level.start,
+        constraints=level.declaration.constraints,
+        about=dataclasses.replace(level.about, purpose=purpose, equations=equations),
+    )
 
 
 def _slope(row: FloatArray) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 
 from likely.about import About
 from likely.declaration import Parameter
-from likely.model import Diffusion
+from likely.diffusions import Diffusion
 from likely.zoo import drifts
-from likely.zoo.boundaries import constant_boundary, linear_boundary
-from likely.zoo.collapsing import ANGLE, LINEAR
+from likely.zoo.boundaries import constant_boundary
+from likely.zoo.collapsing import ANGLE, falling
 from likely.zoo.diffusion import (
     CONSTANT,
     ENDING,
@@ -74,24 +74,15 @@ def _pair(
     about: About,
 ) -> tuple[Diffusion, Diffusion]:
     """Declare a model with constant boundaries, and one whose boundaries fall on straight lines."""
-    equations = about.equations
-    level = dataclasses.replace(about, equations=(*equations, CONSTANT, STARTING, ENDING))
-    falling = dataclasses.replace(
-        about,
-        purpose=f"{about.purpose} Caution wanes.",
-        equations=(*equations, LINEAR, STARTING, ENDING),
-    )
     given = {**_PLAIN, **parameters}
-    return (
-        Diffusion(name, parameters=given, drift=drift, boundary=constant_boundary, about=level),
-        Diffusion(
-            f"{name}_angle",
-            parameters={**given, "theta": ANGLE},
-            drift=drift,
-            boundary=linear_boundary,
-            about=falling,
-        ),
+    level = Diffusion(
+        name,
+        parameters=given,
+        drift=drift,
+        boundary=constant_boundary,
+        about=dataclasses.replace(about, equations=(*about.equations, CONSTANT, STARTING, ENDING)),
     )
+    return level, falling(level, {**given, "theta": ANGLE}, f"{about.purpose} Caution wanes.")
 
 
 conflict_ds, conflict_ds_angle = _pair(

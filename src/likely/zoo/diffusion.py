@@ -10,9 +10,11 @@ import math
 from likely.about import About
 from likely.declaration import Parameter
 from likely.densities.full import FullTwin
-from likely.model import Diffusion
+from likely.densities.normal_delay import NormalDelayTwin
+from likely.diffusions import Diffusion
 from likely.variability import VariableDiffusion
 from likely.zoo.boundaries import constant_boundary
+from likely.zoo.delays import positive_normal
 from likely.zoo.drifts import constant_drift
 
 POSITIVE = (0.0, math.inf)
@@ -77,6 +79,16 @@ def uniform_delay(uniform: float, st: float) -> float:
     return 2.0 * st * uniform
 
 
+def normal_delay(uniform: float, t: float, st: float) -> float:
+    """Draw a non-decision time."""
+    return positive_normal(uniform, t, st)
+
+
+def truncated_normal_delay(uniform: float, mt: float, st: float) -> float:
+    """Draw a non-decision time."""
+    return positive_normal(uniform, mt, st)
+
+
 ddm_sdv = VariableDiffusion(
     "ddm_sdv",
     base=ddm,
@@ -134,4 +146,65 @@ full_ddm = VariableDiffusion(
     ),
 )
 
-DIFFUSION = (ddm, ddm_sdv, ddm_st, full_ddm)
+# The non-decision times of these begin at 0 whatever their mean, which is thus no pure shift.
+_UNDELAYED_PARAMETERS = {"v": DRIFT, "a": BOUNDARY, "z": START}
+_UNDELAYED = Diffusion(
+    "undelayed ddm",
+    parameters=_UNDELAYED_PARAMETERS,
+    drift=constant_drift,
+    boundary=constant_boundary,
+)
+_MEAN_DELAY = (0.0, 2.25, POSITIVE, "s", "mean of the normal non-decision time")
+DELAY_SD = Parameter("st", 0.0, 0.5, POSITIVE, "s", "standard deviation of the non-decision time")
+_NORMAL_PURPOSE = (
+    "Decisions between two options where what is not deciding is the sum of many things and takes "
+    "longer in some trials than in others, as a normal distribution has it. {cut}"
+)
+_NORMAL_SOURCE = "Ratcliff (2013), Psychological Review 120, 281-292"
+
+ddm_normal_st = VariableDiffusion(
+    "ddm_normal_st",
+    base=_UNDELAYED,
+    parameters={**_UNDELAYED_PARAMETERS, "t": Parameter("t", *_MEAN_DELAY), "st": DELAY_SD},
+    redrawn={},
+    delay=normal_delay,
+    twin=NormalDelayTwin(),
+    about=About(
+        purpose=_NORMAL_PURPOSE.format(
+            cut="ssm-simulators lets it fall below 0, and then responses precede the stimulus; "
+            "here it is cut off at 0, as in ddm_truncnormt, which matters where t < 3 st."
+        ),
+        equations=(
+            WIENER,
+            "t of a trial ~ N(t, st), given that it is > 0",
+            CONSTANT,
+            STARTING,
+            ENDING,
+        ),
+        source=_NORMAL_SOURCE,
+    ),
+)
+
+ddm_truncnormt = VariableDiffusion(
+    "ddm_truncnormt",
+    base=_UNDELAYED,
+    parameters={**_UNDELAYED_PARAMETERS, "mt": Parameter("mt", *_MEAN_DELAY), "st": DELAY_SD},
+    redrawn={},
+    delay=truncated_normal_delay,
+    twin=NormalDelayTwin(),
+    about=About(
+        purpose=_NORMAL_PURPOSE.format(
+            cut="It is cut off at 0, so that its own mean is above mt, by much where mt < 2 st."
+        ),
+        equations=(
+            WIENER,
+            "t of a trial ~ N(mt, st), given that it is > 0",
+            CONSTANT,
+            STARTING,
+            ENDING,
+        ),
+        source=_NORMAL_SOURCE,
+    ),
+)
+
+DIFFUSION = (ddm, ddm_sdv, ddm_st, full_ddm, ddm_normal_st, ddm_truncnormt)

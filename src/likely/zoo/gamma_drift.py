@@ -6,9 +6,9 @@ import math
 
 from likely.about import About
 from likely.declaration import Parameter
-from likely.model import Diffusion
-from likely.zoo.boundaries import constant_boundary, linear_boundary
-from likely.zoo.collapsing import ANGLE, LINEAR
+from likely.diffusions import Diffusion
+from likely.zoo.boundaries import constant_boundary
+from likely.zoo.collapsing import ANGLE, falling
 from likely.zoo.diffusion import (
     CONSTANT,
     ENDING,
@@ -56,17 +56,10 @@ gamma_drift = Diffusion(
     ),
 )
 
-gamma_drift_angle = Diffusion(
-    "gamma_drift_angle",
-    parameters={**_PLAIN, "theta": ANGLE, **_BUMP},
-    drift=gamma_shaped,
-    boundary=linear_boundary,
-    about=About(
-        purpose=PURPOSE.format(more=", and caution wanes"),
-        equations=(BUMP, LINEAR, STARTING, ENDING),
-        source=SOURCE,
-        hard=HARD,
-    ),
+gamma_drift_angle = falling(
+    gamma_drift,
+    {**_PLAIN, "theta": ANGLE, **_BUMP},
+    PURPOSE.format(more=", and caution wanes"),
 )
 
 GAMMA_DRIFT = (gamma_drift, gamma_drift_angle)

@@ -12,7 +12,7 @@ from likely.about import About
 from likely.declaration import Parameter
 from likely.densities.ballistic import FoldedBallistic
 from likely.densities.race import RaceTwin
-from likely.model import Simulator
+from likely.simulators import Simulator
 from likely.typing import FloatArray
 from likely.zoo.diffusion import POSITIVE
 from likely.zoo.earliest import earliest

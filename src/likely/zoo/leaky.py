@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from likely.about import About
 from likely.declaration import Parameter
-from likely.model import Diffusion
-from likely.zoo.boundaries import constant_boundary, linear_boundary
-from likely.zoo.collapsing import ANGLE, LINEAR
+from likely.diffusions import Diffusion
+from likely.zoo.boundaries import constant_boundary
+from likely.zoo.collapsing import ANGLE, falling
 from likely.zoo.diffusion import (
     CONSTANT,
     ENDING,
@@ -49,17 +49,8 @@ ornstein = Diffusion(
     ),
 )
 
-ornstein_angle = Diffusion(
-    "ornstein_angle",
-    parameters={**_PLAIN, "theta": ANGLE},
-    drift=leaky_drift,
-    boundary=linear_boundary,
-    about=About(
-        purpose=PURPOSE.format(more=", and whose caution wanes"),
-        equations=(LEAKING, LINEAR, STARTING, ENDING),
-        source=SOURCE,
-        hard=HARD,
-    ),
+ornstein_angle = falling(
+    ornstein, {**_PLAIN, "theta": ANGLE}, PURPOSE.format(more=", and whose caution wanes")
 )
 
 LEAKY = (ornstein, ornstein_angle)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from likely.about import About
 from likely.declaration import Parameter
 from likely.levy_flight import LevyFlight
-from likely.zoo.boundaries import constant_boundary, linear_boundary
-from likely.zoo.collapsing import ANGLE, LINEAR
+from likely.zoo.boundaries import constant_boundary
+from likely.zoo.collapsing import ANGLE, falling
 from likely.zoo.diffusion import (
     CONSTANT,
     MIDDLE_START,
@@ -44,16 +44,6 @@ levy = LevyFlight(
     ),
 )
 
-levy_angle = LevyFlight(
-    "levy_angle",
-    parameters={**_PLAIN, "theta": ANGLE},
-    drift=constant_drift,
-    boundary=linear_boundary,
-    about=About(
-        purpose=PURPOSE.format(more="; caution wanes"),
-        equations=(JUMPING, LINEAR, STARTING, BEYOND),
-        source=SOURCE,
-    ),
-)
+levy_angle = falling(levy, {**_PLAIN, "theta": ANGLE}, PURPOSE.format(more="; caution wanes"))
 
 LEVY = (levy, levy_angle)

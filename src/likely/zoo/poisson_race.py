@@ -6,7 +6,7 @@ from likely.about import About
 from likely.declaration import Parameter
 from likely.densities.counter import Counter
 from likely.densities.race import RaceTwin
-from likely.model import Simulator
+from likely.simulators import Simulator
 from likely.typing import FloatArray
 from likely.zoo.diffusion import NON_DECISION, POSITIVE
 

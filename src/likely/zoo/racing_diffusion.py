@@ -10,7 +10,7 @@ from likely.about import About
 from likely.declaration import Parameter
 from likely.densities.race import RaceTwin
 from likely.densities.wald import Wald
-from likely.model import Simulator
+from likely.simulators import Simulator
 from likely.typing import FloatArray
 from likely.zoo.diffusion import NON_DECISION, POSITIVE
 from likely.zoo.earliest import earliest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from likely.about import About
 from likely.declaration import Parameter
-from likely.model import Diffusion
+from likely.diffusions import Diffusion
 from likely.zoo.boundaries import constant_boundary
 from likely.zoo.diffusion import (
     CONSTANT,

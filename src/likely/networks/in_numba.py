@@ -1,0 +1,77 @@
+"""Densities that have compiled code, where it knows their form; what they share."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, NamedTuple
+
+from likely.declaration import Declaration
+from likely.kernels import native
+from likely.kernels.native import Packed
+from likely.networks.density import Density
+from likely.networks.in_jax import draw_in_jax
+from likely.typing import FloatArray
+
+
+class Kernels(NamedTuple):
+    """The loops of `likely.kernels` that a density's compiled code runs."""
+
+    log_likelihood: Any
+    draws: Any
+
+
+class CompiledDensity(Density):
+    """A density with compiled code for some of its forms; the others run in JAX.
+
+    To add one, write a frozen, hashable dataclass with what `Density` asks for and this class does
+    not define, and add it to `likely.files.KINDS`.
+    """
+
+    @property
+    @abc.abstractmethod
+    def kernels(self) -> Kernels:
+        """The loops of its compiled code."""
+
+    @property
+    @abc.abstractmethod
+    def packed(self) -> Packed:
+        """What compiled code must know; of forms that are compilable alone."""
+
+    @abc.abstractmethod
+    def evaluate_in_jax(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Do what `evaluate` does, in JAX."""
+
+    def evaluate(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and their gradients (n, p)."""
+        if not self.compilable:
+            return self.evaluate_in_jax(weights, theta, trials)
+        kernel = self.kernels.log_likelihood
+        return native.log_densities(kernel, weights, self.packed, theta, trials)
+
+    def transform(
+        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """Return trials (n, 2)."""
+        if not self.compilable:
+            return draw_in_jax(self, weights, theta, uniforms, normals)
+        kernel = self.kernels.draws
+        return native.draw_trials(kernel, weights, self.packed, theta, uniforms, normals)
+
+    def compiled_log_density(self) -> Any:
+        """Return the numba function(weights, theta, trials)."""
+        p = len(self.declaration.parameters)
+        return native.log_density_caller(self.kernels.log_likelihood, self.size, self.packed, p)
+
+    def compiled_draws(self) -> Any:
+        """Return the numba function(weights, theta, uniforms, normals)."""
+        p = len(self.declaration.parameters)
+        return native.draws_caller(self.kernels.draws, self.size, self.packed, p)
+
+
+def is_plain(declaration: Declaration) -> bool:
+    """Whether there are no constraints and no spread, of which compiled code knows nothing."""
+    return not declaration.constraints and declaration.spread is None
