@@ -77,13 +77,22 @@ class Plain(Density):
     ) -> np.ndarray:
         return self.draw(theta, int(uniforms[0, 0] * 2**53))
 
-    def compiled_log_density(self) -> Any:
+    def prepared(self, weights: np.ndarray) -> np.ndarray:
+        return weights
+
+    def pull(self, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+    def compiled_pullback(self) -> Any:
         raise NotImplementedError
 
     def compiled_draws(self) -> Any:
         raise NotImplementedError
 
     def log_density(self, weights: Any, theta: Any, trials: Any) -> Any:
+        raise NotImplementedError
+
+    def log_density_of_rows(self, weights: Any, theta: Any, index: Any, trials: Any) -> Any:
         raise NotImplementedError
 
     def draws(self, weights: Any, theta: Any, uniforms: Any, normals: Any) -> Any:

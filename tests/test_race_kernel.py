@@ -154,9 +154,11 @@ def test_numba_callers_do_what_the_entry_points_do(
 ) -> None:
     """For density and draws."""
     rows, trials = _rows(density, 1), _trials(density)
-    found = density.compiled_log_density()(weights, rows, trials)
-    for one, other in zip(found, density.evaluate(weights, rows, trials), strict=True):
-        np.testing.assert_array_equal(one, other)
+    index, cotangents = np.empty(0, dtype=np.int64), np.linspace(0.5, 1.5, len(trials))
+    values, gradient = density.compiled_pullback()(weights, rows, index, trials, cotangents, True)
+    expected, jacobian = density.evaluate(weights, rows, trials)
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_allclose(gradient, cotangents[None] @ jacobian, rtol=1e-12)
     uniforms, normals = np.random.default_rng(1).random((9, 2)), np.zeros(9)
     np.testing.assert_array_equal(
         density.compiled_draws()(weights, rows, uniforms, normals),

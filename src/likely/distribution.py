@@ -25,7 +25,8 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 from likely.declaration import Parameter
 from likely.errors import OutsideBoxWarning, ParameterError
 from likely.likelihood import Likelihood
-from likely.ops import trial_draws, trial_log_density
+from likely.ops import NO_INDEX, trial_draws, trial_log_density
+from likely.shared_rows import shared_rows
 from likely.trials import encode
 
 EVENT = "response"  # the dimension that holds rt and choice
@@ -113,6 +114,14 @@ def log_density(
     likelihood: Likelihood, parameters: Sequence[TensorVariable], value: TensorVariable
 ) -> TensorVariable:
     """Return log densities (...) of values (..., 2), one tensor for each parameter."""
+    n = value.type.shape[0] if value.type.ndim == 2 else None
+    shared = None
+    if n is not None and all(p.type.ndim <= 1 for p in parameters):
+        shared = shared_rows(parameters, n)
+    if shared is not None and len(shared.which):
+        theta = parameter_rows(shared.parameters, (int(shared.which.max()) + 1,))
+        index = shared.which if theta.type.shape[0] != 1 else NO_INDEX
+        return trial_log_density(likelihood.density, likelihood.weights, theta, value, index)
     batch = tuple(pt.broadcast_shape(value[..., 0], *parameters))
     theta = parameter_rows(parameters, batch)
     trials = pt.broadcast_to(value, (*batch, 2)).reshape((-1, 2))

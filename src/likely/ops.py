@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from pytensor.gradient import disconnected_type, grad_not_implemented
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import node_rewriter
+from pytensor.graph.traversal import ancestors
 from pytensor.link.jax.dispatch.basic import jax_funcify
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 from pytensor.tensor.rewriting.basic import register_specialize
@@ -20,60 +22,82 @@ from pytensor.tensor.variable import TensorVariable
 
 from likely.kernels.caching import engine_version
 from likely.networks.density import Density
+from likely.typing import FloatArray
+
+NO_INDEX = np.empty(0, dtype=np.int64)
 
 
 class TrialLogDensity(Op):
-    """Log density of each trial, and on request its derivative by the trial's parameters.
+    """Log density of each trial.
 
-    Inputs are the flat weights, parameter rows (1, p) or (n, p), and encoded trials (n, 2).
-    Outputs are (n,) and, with the gradient, (n, p): as a trial depends on its own parameters only,
-    that is the whole Jacobian, and value and gradient come from one pass.
+    Inputs are weights (prepared), parameter rows (r, p), encoded trials (n, 2), and the row of each
+    trial, (n,), or nothing, (0,), where there is one row only or one a trial. The output is (n,).
     """
 
-    __props__ = ("density", "with_gradient")
+    __props__ = ("density",)
 
-    def __init__(self, density: Density, with_gradient: bool = False) -> None:
+    def __init__(self, density: Density) -> None:
         self.density = density
-        self.with_gradient = with_gradient
 
-    def make_node(self, weights: Any, theta: Any, trials: Any) -> Apply:
-        """Build the node; the number of parameters must fit."""
-        inputs = _tensors(weights, theta, trials)
-        n = inputs[2].type.shape[0]
-        p = len(self.density.declaration.parameters)
-        outputs = [pt.tensor(dtype="float64", shape=(n,))]
-        if self.with_gradient:
-            outputs.append(pt.tensor(dtype="float64", shape=(n, p)))
-        return Apply(self, inputs, outputs)
+    def make_node(self, weights: Any, theta: Any, trials: Any, index: Any) -> Apply:
+        """Build the node."""
+        inputs = [*_tensors(weights, theta, trials), pt.as_tensor(index, dtype="int64")]
+        return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(inputs[2].type.shape[0],))])
 
     def infer_shape(self, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
-        """Return the shapes of the outputs."""
-        n, p = shapes[2][0], shapes[1][1]
-        return [(n,), (n, p)][: len(node.outputs)]
+        """Return the shape of the output."""
+        return [(shapes[2][0],)]
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
         """Evaluate in compiled code."""
-        results = self.density.evaluate(*map(np.ascontiguousarray, inputs))
-        for storage, result in zip(outputs, results, strict=False):
-            storage[0] = result
+        weights, theta, trials, index = map(np.ascontiguousarray, inputs)
+        outputs[0][0] = self.density.pull(weights, theta, index, trials, None)[0]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Weights are constants; parameters and trials matter to every output."""
-        return [[False] * len(node.outputs)] + [[True] * len(node.outputs)] * 2
+        """Weights and index are constants; parameters and trials matter."""
+        return [[False], [True], [True], [False]]
 
     def pullback(
         self, inputs: list[Variable], outputs: list[Variable], cotangents: list[Variable]
     ) -> list[Variable]:
-        """Multiply the cotangent of each trial with its row of the Jacobian."""
-        if self.with_gradient:
-            raise NotImplementedError("second derivatives are not available.")
-        weights, theta, trials = inputs
-        _, jacobian = TrialLogDensity(self.density, with_gradient=True)(weights, theta, trials)
-        by_theta = cotangents[0][:, None] * jacobian
-        if theta.type.shape[0] == 1:
-            by_theta = by_theta.sum(axis=0, keepdims=True)
-        undefined = grad_not_implemented(self, 2, trials, "trials are data")
-        return [disconnected_type(), by_theta, undefined]
+        """Return the derivative by parameter rows."""
+        _, by_theta = TrialPullback(self.density)(*inputs, cotangents[0])
+        undefined = grad_not_implemented(self, 2, inputs[2], "trials are data")
+        return [disconnected_type(), by_theta, undefined, disconnected_type()]
+
+
+class TrialPullback(Op):
+    """Log density of each trial, and the derivative by parameter rows, in one pass.
+
+    Inputs are those of `TrialLogDensity` and what the derivative of each trial is multiplied with,
+    (n,). Outputs are (n,) and (r, p).
+    """
+
+    __props__ = ("density",)
+
+    def __init__(self, density: Density) -> None:
+        self.density = density
+
+    def make_node(
+        self, weights: Any, theta: Any, trials: Any, index: Any, cotangents: Any
+    ) -> Apply:
+        """Build the node."""
+        first = TrialLogDensity(self.density).make_node(weights, theta, trials, index)
+        values, inputs = first.outputs[0], first.inputs
+        shape = (inputs[1].type.shape[0], len(self.density.declaration.parameters))
+        outputs = [values.type(), pt.tensor(dtype="float64", shape=shape)]
+        return Apply(self, [*inputs, *_tensors(cotangents)], outputs)
+
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
+        """Return the shapes of the outputs."""
+        return [(shapes[2][0],), tuple(shapes[1])]
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        """Evaluate in compiled code."""
+        weights, theta, trials, index, cotangents = map(np.ascontiguousarray, inputs)
+        results = self.density.pull(weights, theta, index, trials, cotangents)
+        for storage, result in zip(outputs, results, strict=True):
+            storage[0] = result
 
 
 class TrialDraws(Op):
@@ -99,10 +123,17 @@ class TrialDraws(Op):
         outputs[0][0] = self.density.transform(*map(np.ascontiguousarray, inputs))
 
 
-def trial_log_density(density: Density, weights: Any, theta: Any, trials: Any) -> TensorVariable:
-    """Return the log density of each trial, (n,), in PyTensor."""
+def trial_log_density(
+    density: Density, weights: FloatArray, theta: Any, trials: Any, index: Any = NO_INDEX
+) -> TensorVariable:
+    """Return the log density of each trial, (n,), in PyTensor; see `TrialLogDensity`."""
     if density.compilable:
-        return TrialLogDensity(density)(weights, theta, trials)
+        return TrialLogDensity(density)(density.prepared(weights), theta, trials, index)
+    if len(index):
+        rows, known = _tensors(theta, trials)
+        return pytensor.wrap_jax(density.log_density_of_rows)(
+            *_tensors(weights), rows, pt.as_tensor(index), known
+        )
     return pytensor.wrap_jax(density.log_density)(*_tensors(weights, theta, trials))
 
 
@@ -122,26 +153,45 @@ def _tensors(*inputs: Any) -> list[TensorVariable]:
 @register_specialize
 @node_rewriter([TrialLogDensity])
 def share_pass_with_gradient(fgraph: Any, node: Apply) -> list[Variable] | None:
-    """Take the value from the pass that computes the gradient, where there is one."""
-    if node.op.with_gradient:
-        return None
+    """Take the value from the pass that computes the gradient, where there is one.
+
+    Not where cotangents are made from the value itself, as in mixtures with lapses.
+    """
     for client, _ in fgraph.clients[node.inputs[1]]:
-        same_op = isinstance(client.op, TrialLogDensity) and client.op.density == node.op.density
-        if same_op and client.op.with_gradient and client.inputs == node.inputs:
+        op = client.op
+        if not (isinstance(op, TrialPullback) and op.density == node.op.density):
+            continue
+        if client.inputs[:4] == node.inputs and not _depends(client.inputs[4], node):
             return [client.outputs[0]]
     return None
+
+
+def _depends(variable: Variable, node: Apply) -> bool:
+    return any(ancestor.owner is node for ancestor in ancestors([variable]))
 
 
 @register_funcify_default_op_cache_key(TrialLogDensity)
 def numba_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> tuple[Any, int]:
     """Compile for PyMC's default backend."""
-    kernel = op.density.compiled_log_density()
+    kernel = op.density.compiled_pullback()
 
     @numba_njit
-    def value(weights, theta, trials):  # type: ignore[no-untyped-def]
-        return kernel(weights, theta, trials)[0]
+    def value(weights, theta, trials, index):  # type: ignore[no-untyped-def]
+        return kernel(weights, theta, index, trials, np.zeros(trials.shape[0]), False)[0]
 
-    return (kernel if op.with_gradient else value), engine_version()
+    return value, engine_version()
+
+
+@register_funcify_default_op_cache_key(TrialPullback)
+def numba_funcify_trial_pullback(op: TrialPullback, **_: Any) -> tuple[Any, int]:
+    """Compile for PyMC's default backend."""
+    kernel = op.density.compiled_pullback()
+
+    @numba_njit
+    def value_and_gradient(weights, theta, trials, index, cotangents):  # type: ignore[no-untyped-def]
+        return kernel(weights, theta, index, trials, cotangents, True)
+
+    return value_and_gradient, engine_version()
 
 
 @register_funcify_default_op_cache_key(TrialDraws)
@@ -153,20 +203,36 @@ def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
 @jax_funcify.register(TrialLogDensity)
 def jax_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> Any:
     """Translate to JAX."""
-    if not op.with_gradient:
-        return op.density.log_density
+    return partial(_in_jax, op.density)
+
+
+@jax_funcify.register(TrialPullback)
+def jax_funcify_trial_pullback(op: TrialPullback, **_: Any) -> Any:
+    """Translate to JAX."""
 
     def value_and_gradient(
-        weights: jax.Array, theta: jax.Array, trials: jax.Array
+        weights: jax.Array,
+        theta: jax.Array,
+        trials: jax.Array,
+        index: jax.Array,
+        cotangents: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
         def value(rows: jax.Array) -> jax.Array:
-            return op.density.log_density(weights, rows, trials)
+            return _in_jax(op.density, weights, rows, trials, index)
 
-        tangents = [jnp.zeros_like(theta).at[:, j].set(1.0) for j in range(theta.shape[1])]
-        pushed = [jax.jvp(value, (theta,), (tangent,)) for tangent in tangents]
-        return pushed[0][0], jnp.stack([derivative for _, derivative in pushed], axis=1)
+        values, pull = jax.vjp(value, theta)
+        (by_theta,) = pull(jnp.where(jnp.isfinite(values), cotangents, 0.0))
+        return values, by_theta
 
     return value_and_gradient
+
+
+def _in_jax(
+    density: Density, weights: jax.Array, theta: jax.Array, trials: jax.Array, index: jax.Array
+) -> jax.Array:
+    if len(index):
+        return density.log_density_of_rows(weights, theta, index, trials)
+    return density.log_density(weights, theta, trials)
 
 
 @jax_funcify.register(TrialDraws)

@@ -20,7 +20,7 @@ from scipy.special import erfcx
 from likely.kernels.closing import stretch
 from likely.kernels.elementary import exponentials
 from likely.kernels.inverse_gaussian import log_density_terms, log_survival_terms
-from likely.kernels.mixture import _mixtures, _rows_of
+from likely.kernels.mixture import mixtures_at, rows_of
 from likely.kernels.rows import distinct_rows
 from likely.typing import FloatArray
 
@@ -89,8 +89,8 @@ class Moment(NamedTuple):
 def accumulators(weights, part, own, derivatives):  # type: ignore[no-untyped-def]
     """Return those that differ of accumulators with parameters (n, m), and which each is, (n,)."""
     representatives, which = distinct_rows(own, len(own))
-    distinct = _rows_of(own, representatives, 0, len(representatives))
-    outputs, slopes = _mixtures(weights, part, distinct, derivatives)
+    distinct = rows_of(own, representatives, 0, len(representatives))
+    outputs, slopes = mixtures_at(weights, part, distinct, derivatives)
     components = part.components
     plain = np.empty((len(distinct), 4, components))
     for a in range(len(distinct)):

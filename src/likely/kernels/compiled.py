@@ -133,7 +133,7 @@ def compile_diffusion(
     start: Callable[..., Any],
     names: Sequence[str],
 ) -> FirstPassages:
-    """Compile the first passages of a diffusion; see `likely.model.Diffusion` for the functions."""
+    """Compile a diffusion; see `likely.diffusions.Diffusion` for the functions."""
     functions = {
         **_form([drift]),
         "drift": row_adapter(drift, ("x", "s"), names),
@@ -151,7 +151,7 @@ def compile_varied(
     redrawn: Mapping[str, Callable[..., Any]],
     delay: Callable[..., Any] | None,
 ) -> FirstPassages:
-    """Compile a diffusion whose parameters vary; see `likely.variability.VariedDiffusion`."""
+    """Compile a diffusion whose parameters vary; see `likely.variability.VariableDiffusion`."""
     functions = {
         **_form([drift]),
         "drift": row_adapter(drift, ("x", "s"), names),
@@ -259,7 +259,7 @@ def _sampler(
         if len(lost):
             raise ModelError(_lost(names, rows[(first + lost[0]) // draws]))
 
-    _compile_now(passages, len(names))
+    compile_now(passages, len(names))
     return passages
 
 
@@ -337,7 +337,7 @@ def _store(result: Any, times: FloatArray, choices: FloatArray) -> None:
     choices[:] = choice
 
 
-def _compile_now(passages: FirstPassages, columns: int) -> None:
+def compile_now(passages: FirstPassages, columns: int) -> None:
     """Compile on an empty run, so that a function numba cannot compile fails here."""
     try:
         passages(np.zeros((1, columns)), 1, 0, 0, 1.0, np.empty(0), np.empty(0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from likely.errors import ModelError
-from likely.kernels.compiled import _compile_now, argument_names, build, row_adapter
+from likely.kernels.compiled import argument_names, build, compile_now, row_adapter
 from likely.kernels.race import PACE, coupled_passages, independent_passages
 from likely.typing import FirstPassages, FloatArray
 
@@ -68,7 +68,7 @@ def compile_race(
         if len(lost):
             raise ModelError(_lost(names, rows[(first + lost[0]) // draws]))
 
-    _compile_now(passages, len(names))
+    compile_now(passages, len(names))
     return passages
 
 

@@ -62,7 +62,8 @@ def pack(layout: Layout) -> Packed:
 
 
 @_compiled
-def _unpack(whole, real):  # type: ignore[no-untyped-def]
+def unpack(whole, real):  # type: ignore[no-untyped-def]
+    """Return the layout that was packed."""
     features = 4 * whole[3]
     support = features + 2 * whole[4]
     return Layout(
@@ -190,7 +191,7 @@ def _normalise(outputs, slopes, terms):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _mixtures(weights, layout, rows, derivatives):  # type: ignore[no-untyped-def]
+def mixtures_at(weights, layout, rows, derivatives):  # type: ignore[no-untyped-def]
     """Return log w, log mu, log lambda of each row, (rows, 3CK), and derivatives (rows, p, 3CK)."""
     count, p = rows.shape[0], rows.shape[1] if derivatives else 0
     x = np.empty((count, layout.sizes[0]))
@@ -207,7 +208,7 @@ def _mixtures(weights, layout, rows, derivatives):  # type: ignore[no-untyped-de
 
 
 @_compiled
-def _rows_of(theta, representatives, first, stop):  # type: ignore[no-untyped-def]
+def rows_of(theta, representatives, first, stop):  # type: ignore[no-untyped-def]
     """Copy the representatives' rows from `first` to `stop`."""
     rows = np.empty((stop - first, theta.shape[1]))
     for r in range(stop - first):
@@ -226,7 +227,7 @@ def supported(support, row):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _span(layout, rt, choice):  # type: ignore[no-untyped-def]
+def span_of(layout, rt, choice):  # type: ignore[no-untyped-def]
     """Return which terms a trial involves (first, last) and whether its time is a density.
 
     The time's role is 1 for a response time, 0 for a time not observed, -1 for a time by which
@@ -245,7 +246,7 @@ def _span(layout, rt, choice):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no-untyped-def]
+def trial(layout, outputs, slopes, s, span, gradient, work):  # type: ignore[no-untyped-def]
     """Return the log density of one trial; write its derivative by the parameters to `gradient`."""
     first, last, role = span
     terms = len(layout.choices) * layout.components
@@ -313,17 +314,17 @@ def log_likelihood(weights, layout, theta, trials, values, gradients):  # type: 
     work = np.empty((4, layout.choices.shape[0] * layout.components))
     for block in range(0, representatives.shape[0], ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, representatives.shape[0])
-        rows = _rows_of(theta, representatives, block, stop)
-        outputs, slopes = _mixtures(weights, layout, rows, True)
+        rows = rows_of(theta, representatives, block, stop)
+        outputs, slopes = mixtures_at(weights, layout, rows, True)
         for r in range(stop - block):
             inside = supported(layout.support, rows[r])
             shift = rows[r, layout.non_decision] if layout.non_decision >= 0 else 0.0
             for k in range(begins[block + r], begins[block + r + 1]):
                 i = order[k]
                 if inside:
-                    span = _span(layout, trials[i, 0], trials[i, 1])
+                    span = span_of(layout, trials[i, 0], trials[i, 1])
                     s = trials[i, 0] - shift
-                    values[i] = _trial(layout, outputs[r], slopes[r], s, span, gradients[i], work)
+                    values[i] = trial(layout, outputs[r], slopes[r], s, span, gradients[i], work)
                 else:
                     values[i] = -np.inf
                     for d in range(theta.shape[1]):
@@ -331,7 +332,7 @@ def log_likelihood(weights, layout, theta, trials, values, gradients):  # type: 
 
 
 @_compiled
-def _pick(log_w, terms, u):  # type: ignore[no-untyped-def]
+def pick(log_w, terms, u):  # type: ignore[no-untyped-def]
     """Return the component whose share of the unit interval holds u."""
     j, reached = 0, math.exp(log_w[0])
     while j < terms - 1 and reached <= u:
@@ -351,14 +352,14 @@ def draws(weights, layout, theta, uniforms, normals, trials):  # type: ignore[no
     order, begins = group_by(which, representatives.shape[0])
     for block in range(0, representatives.shape[0], ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, representatives.shape[0])
-        rows = _rows_of(theta, representatives, block, stop)
-        outputs, _ = _mixtures(weights, layout, rows, False)
+        rows = rows_of(theta, representatives, block, stop)
+        outputs, _ = mixtures_at(weights, layout, rows, False)
         for r in range(stop - block):
             inside = supported(layout.support, rows[r])
             shift = rows[r, layout.non_decision] if layout.non_decision >= 0 else 0.0
             for k in range(begins[block + r], begins[block + r + 1]):
                 i = order[k]
-                j = _pick(outputs[r], terms, uniforms[i, 0])
+                j = pick(outputs[r], terms, uniforms[i, 0])
                 mu, lam = math.exp(outputs[r, terms + j]), math.exp(outputs[r, 2 * terms + j])
                 s = draw(mu, lam, normals[i], uniforms[i, 1])
                 if outputs.shape[1] > 3 * terms:
@@ -370,10 +371,10 @@ def draws(weights, layout, theta, uniforms, normals, trials):  # type: ignore[no
 @_compiled
 def mixture_log_likelihood(weights, whole, real, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
     """Do `log_likelihood` for a packed layout."""
-    log_likelihood(weights, _unpack(whole, real), theta, trials, values, gradients)
+    log_likelihood(weights, unpack(whole, real), theta, trials, values, gradients)
 
 
 @_compiled
 def mixture_draws(weights, whole, real, theta, uniforms, normals, trials):  # type: ignore[no-untyped-def]
     """Do `draws` for a packed layout."""
-    draws(weights, _unpack(whole, real), theta, uniforms, normals, trials)
+    draws(weights, unpack(whole, real), theta, uniforms, normals, trials)

@@ -2,14 +2,17 @@
 
 Numba compiles a function's callees again into every caller, seconds each time. Called by symbol,
 they are compiled once and kept on disk, and a caller, such as a PyMC model, compiles at once.
-Every density has two kernels, of the same signature:
+Every density has two kernels of the same signature, and some have a third:
 
     log_likelihood(weights, whole, real, theta, trials (n, 2), values (n,), gradients (n, p))
     draws(weights, whole, real, theta, uniforms (n, 2), normals (n,), trials (n, 2))
+    pullback(weights, whole, real, theta (r, p), index, trials (n, 2), cotangents (n,), values (n,),
+             gradient (r, p) or (0, p))
 
 where `whole` and `real` are the numbers that describe the density's form (`Packed`). Arrays travel
 as pointers; `dims` holds, in order: number of weights, of whole and of real numbers, of parameters,
-of parameter rows, of trials, and columns of the last argument.
+of parameter rows, of trials, and columns of the last argument; for the last kernel the length of
+the index, which may be 0, and rows of the gradient in place of columns.
 """
 
 from __future__ import annotations
@@ -23,14 +26,16 @@ import numpy as np
 from numba import carray, types
 
 from likely.kernels.caching import cached_entry, engine_version
+from likely.kernels.rows import contract, few_rows
 from likely.typing import FloatArray
 
 _FLOATS = types.CPointer(types.float64)
 _INTS = types.CPointer(types.int64)
 _SIGNATURE = types.void(_FLOATS, _INTS, _FLOATS, _INTS, *[_FLOATS] * 4)
+_PULL_SIGNATURE = types.void(_FLOATS, _INTS, _FLOATS, _INTS, _FLOATS, _INTS, *[_FLOATS] * 4)
 
 Kernel = Any
-"""A function compiled by numba, of the signature above."""
+"""A function compiled by numba, of a signature above."""
 
 
 class Packed(NamedTuple):
@@ -53,14 +58,32 @@ def entry(weights, whole, real, dims, theta, a, b, c):
         carray(c, (dims[5], dims[6])),
     )
 """
+_PULL_ENTRY = """
+def entry(weights, whole, real, dims, theta, index, trials, cotangents, values, gradient):
+    kernel(
+        carray(weights, (dims[0],)),
+        carray(whole, (dims[1],)),
+        carray(real, (dims[2],)),
+        carray(theta, (dims[4], dims[3])),
+        carray(index, (dims[6],)),
+        carray(trials, (dims[5], 2)),
+        carray(cotangents, (dims[5],)),
+        carray(values, (dims[5],)),
+        carray(gradient, (dims[7], dims[3])),
+    )
+"""
 
 
 @functools.cache
-def _entry(kernel: Kernel) -> Any:
+def _entry(kernel: Kernel, source: str = _ENTRY, signature: Any = _SIGNATURE) -> Any:
     """Compile an entry point, or load it from disk; kept alive, as the linker points to it."""
     namespace = {"__name__": __name__, "kernel": kernel, "carray": carray}
-    exec(_ENTRY, namespace)  # noqa: S102
-    return cached_entry(namespace["entry"], _SIGNATURE, _name(kernel))
+    exec(source, namespace)  # noqa: S102
+    return cached_entry(namespace["entry"], signature, _name(kernel))
+
+
+def _pull_entry(kernel: Kernel) -> Any:
+    return _entry(kernel, _PULL_ENTRY, _PULL_SIGNATURE)
 
 
 def _name(kernel: Kernel) -> str:
@@ -68,11 +91,11 @@ def _name(kernel: Kernel) -> str:
     return f"{function.__module__}.{function.__qualname__}".replace(".", "_")
 
 
-def _symbol(kernel: Kernel) -> types.ExternalFunction:
+def _symbol(kernel: Kernel, entry: Any, signature: Any) -> types.ExternalFunction:
     """Make an entry point known to the linker."""
     name = f"{_name(kernel)}_{engine_version():x}"
-    llvmlite.binding.add_symbol(name, _entry(kernel).address)
-    return types.ExternalFunction(name, _SIGNATURE)
+    llvmlite.binding.add_symbol(name, entry.address)
+    return types.ExternalFunction(name, signature)
 
 
 def _call(
@@ -117,19 +140,119 @@ def _dims(weights: int, packed: Packed, parameters: int, columns: int) -> np.nda
     return np.array(counts, dtype=np.int64)
 
 
-def log_density_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
+class Pulling(NamedTuple):
+    """The kernels that derivatives by parameter rows come from.
+
+    Args:
+        log_likelihood: which gives the derivatives of each trial by its own parameters.
+        pullback: which gives those by rows at once; None if there is none.
+    """
+
+    log_likelihood: Kernel
+    pullback: Kernel | None
+
+
+def pull(
+    kernels: Pulling,
+    weights: FloatArray,
+    packed: Packed,
+    theta: FloatArray,
+    index: np.ndarray,
+    trials: FloatArray,
+    cotangents: FloatArray | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return log densities (n,) and the gradient (r, p); without cotangents one of no rows.
+
+    All arrays are contiguous, index int64 and the others float64.
+    """
+    rows, n, p = len(theta), len(trials), theta.shape[1]
+    if not (len(index) == n or len(index) == 0 and rows in (1, n)):
+        raise ValueError(f"{rows} parameter rows do not fit {n} trials.")
+    wanted = rows if cotangents is not None else 0
+    weighted = np.zeros(n) if cotangents is None else cotangents
+    gradient = np.zeros((wanted, p))
+    if kernels.pullback is None or few_rows(theta, index, n):
+        own = theta[index] if len(index) else theta
+        values, jacobian = log_densities(kernels.log_likelihood, weights, packed, own, trials)
+        if wanted:
+            contract(jacobian, index, weighted, gradient)
+        return values, gradient
+    values = np.empty(n)
+    dims = _pull_dims(len(weights), packed, p)
+    dims[4:] = rows, n, len(index), wanted
+    arrays = (weights, *packed, dims, theta, index, trials, weighted, values, gradient)
+    entry = _pull_entry(kernels.pullback).ctypes
+    entry(*(a.ctypes.data_as(kind) for a, kind in zip(arrays, entry.argtypes, strict=True)))
+    return values, gradient
+
+
+def _pull_dims(weights: int, packed: Packed, parameters: int) -> np.ndarray:
+    """Return `dims` with the numbers of rows, trials, indices and wanted rows to be filled in."""
+    counts = [weights, len(packed.whole), len(packed.real), parameters, 0, 0, 0, 0]
+    return np.array(counts, dtype=np.int64)
+
+
+def pullback_caller(kernels: Pulling, size: int, packed: Packed, parameters: int) -> Any:
+    """Return a numba function(weights, theta (r, p), index, trials, cotangents (n,), wanted).
+
+    It returns log densities (n,) and the gradient (r, p), which has no rows unless it is wanted.
+    """
+    by_trials = _by_trials_caller(kernels.log_likelihood, size, packed, parameters)
+    if kernels.pullback is None:
+        by_rows = None
+    else:
+        by_rows = _by_rows_caller(kernels.pullback, size, packed, parameters)
+
+    @numba.njit(nogil=True)
+    def pullback(weights, theta, index, trials, cotangents, wanted):  # type: ignore[no-untyped-def]
+        n, rows = trials.shape[0], theta.shape[0]
+        if index.shape[0] != n and (index.shape[0] != 0 or rows != 1 and rows != n):
+            raise ValueError("parameter rows do not fit trials.")
+        weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
+        trials, index = np.ascontiguousarray(trials), np.ascontiguousarray(index)
+        gradient = np.zeros((rows if wanted else 0, parameters))
+        if by_rows is None or few_rows(theta, index, n):
+            own = theta[index] if index.shape[0] > 0 else theta
+            values, jacobian = by_trials(weights, own, trials)
+            if wanted:
+                contract(jacobian, index, cotangents, gradient)
+        else:
+            values = np.empty(n)
+            weighted = np.ascontiguousarray(cotangents)
+            by_rows(weights, theta, index, trials, weighted, values, gradient)
+        return values, gradient
+
+    return pullback
+
+
+def _by_rows_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
+    """Return a numba function that calls a pullback."""
+    call = _symbol(kernel, _pull_entry(kernel), _PULL_SIGNATURE)
+    whole, real = packed
+    known = _pull_dims(size, packed, parameters)
+
+    @numba.njit(nogil=True)
+    def by_rows(weights, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+        dims = known.copy()
+        dims[4], dims[5] = theta.shape[0], trials.shape[0]
+        dims[6], dims[7] = index.shape[0], gradient.shape[0]
+        call(
+            weights.ctypes, whole.ctypes, real.ctypes, dims.ctypes, theta.ctypes, index.ctypes,
+            trials.ctypes, cotangents.ctypes, values.ctypes, gradient.ctypes,
+        )  # fmt: skip
+
+    return by_rows
+
+
+def _by_trials_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
     """Return a numba function(weights, theta, trials) -> (log density (n,), gradient (n, p))."""
-    call = _symbol(kernel)
+    call = _symbol(kernel, _entry(kernel), _SIGNATURE)
     whole, real = packed
     known = _dims(size, packed, parameters, parameters)
 
     @numba.njit(nogil=True)
     def log_density(weights, theta, trials):  # type: ignore[no-untyped-def]
         n = trials.shape[0]
-        if theta.shape[0] != 1 and theta.shape[0] != n:
-            raise ValueError("parameter rows do not fit trials.")
-        weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
-        trials = np.ascontiguousarray(trials)
         values, gradients = np.empty(n), np.empty((n, parameters))
         dims = known.copy()
         dims[4], dims[5] = theta.shape[0], n
@@ -144,7 +267,7 @@ def log_density_caller(kernel: Kernel, size: int, packed: Packed, parameters: in
 
 def draws_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
     """Return a numba function(weights, theta, uniforms, normals) -> trials (n, 2)."""
-    call = _symbol(kernel)
+    call = _symbol(kernel, _entry(kernel), _SIGNATURE)
     whole, real = packed
     known = _dims(size, packed, parameters, 2)
 

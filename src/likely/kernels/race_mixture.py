@@ -16,7 +16,7 @@ import numpy as np
 
 from likely.kernels.accumulators import ALL, NOBODY, accumulators, advance, room
 from likely.kernels.closing import relax
-from likely.kernels.mixture import ROWS_AT_ONCE, _pick, _rows_of, _unpack, supported
+from likely.kernels.mixture import ROWS_AT_ONCE, pick, rows_of, supported, unpack
 from likely.kernels.native import Packed
 from likely.kernels.rng import inverse_gaussian, stream, uniform
 from likely.kernels.rows import distinct_rows, group_by
@@ -72,7 +72,7 @@ def _unpack_race(whole, real):  # type: ignore[no-untyped-def]
         real[choices : choices + count],
         whole[3],
     )
-    return wires, _unpack(whole[4 + support :], real[choices + count :])
+    return wires, unpack(whole[4 + support :], real[choices + count :])
 
 
 @_compiled
@@ -257,7 +257,7 @@ def race_log_likelihood(weights, whole, real, theta, trials, values, gradients):
     at = room(count, part.components)
     for block in range(0, len(representatives), ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, len(representatives))
-        rows = _rows_of(theta, representatives, block, stop)
+        rows = rows_of(theta, representatives, block, stop)
         known, whose = accumulators(weights, part, _wired(wires, rows), True)
         for r in range(stop - block):
             own = order[begins[block + r] : begins[block + r + 1]]
@@ -277,7 +277,7 @@ def _race(known, who, components, state):  # type: ignore[no-untyped-def]
     for c in range(len(who)):
         outputs = known.outputs[who[c]]
         u, state = uniform(state)
-        k = _pick(outputs, components, u)
+        k = pick(outputs, components, u)
         mean, shape = math.exp(outputs[components + k]), math.exp(outputs[2 * components + k])
         s, state = inverse_gaussian(mean, shape, state)
         if len(outputs) > 3 * components:
@@ -300,7 +300,7 @@ def race_draws(weights, whole, real, theta, uniforms, normals, trials):  # type:
     count, bits = len(wires.choices), uniforms.view(np.uint64)
     for block in range(0, len(representatives), ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, len(representatives))
-        rows = _rows_of(theta, representatives, block, stop)
+        rows = rows_of(theta, representatives, block, stop)
         known, whose = accumulators(weights, part, _wired(wires, rows), False)
         for r in range(stop - block):
             inside = supported(wires.support, rows[r])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+FEW = 4  # rows are few if there are that many trials to a distinct one
+
 
 @numba.njit(nogil=True)
 def _hash(words, i):  # type: ignore[no-untyped-def]
@@ -54,6 +56,14 @@ def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True)
+def few_rows(theta, index, n):  # type: ignore[no-untyped-def]
+    """Tell whether rows that come one a trial, without an index, are few after all."""
+    if index.shape[0] > 0 or theta.shape[0] == 1:
+        return False
+    return FEW * distinct_rows(theta, n)[0].shape[0] <= n
+
+
+@numba.njit(nogil=True)
 def group_by(which, groups):  # type: ignore[no-untyped-def]
     """Return the trials ordered by group, and where each group begins, (groups + 1,)."""
     begins = np.zeros(groups + 1, dtype=np.int64)
@@ -67,3 +77,20 @@ def group_by(which, groups):  # type: ignore[no-untyped-def]
         order[position[which[i]]] = i
         position[which[i]] += 1
     return order, begins
+
+
+@numba.njit(nogil=True)
+def row_of(index, rows, i):  # type: ignore[no-untyped-def]
+    """Return the parameter row of trial i: without an index the only one, or the trial's own."""
+    if index.shape[0] > 0:
+        return index[i]
+    return 0 if rows == 1 else i
+
+
+@numba.njit(nogil=True)
+def contract(jacobian, index, cotangents, gradient):  # type: ignore[no-untyped-def]
+    """Add to gradient (r, p) the rows of the Jacobian (n, p), times their cotangents (n,)."""
+    for i in range(jacobian.shape[0]):
+        row = row_of(index, gradient.shape[0], i)
+        for d in range(jacobian.shape[1]):
+            gradient[row, d] += cotangents[i] * jacobian[i, d]

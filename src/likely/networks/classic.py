@@ -255,6 +255,10 @@ class ClassicDensity(CompiledDensity):
         """The loops of its compiled code."""
         return Kernels(classic_log_likelihood, classic_draws)
 
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return them as they are."""
+        return weights
+
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Say which network encoded trials would need that is not there, if one is."""
         untimed = (trials[:, 0] == TIME_UNOBSERVED) & np.isfinite(trials[:, 1])
@@ -324,6 +328,12 @@ class ClassicDensity(CompiledDensity):
             sure |= named & ~timed
         value = jnp.where(sure, 0.0, value)
         return jnp.where(supported(self.declaration, theta), value, -jnp.inf)
+
+    def log_density_of_rows(
+        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+    ) -> jax.Array:
+        """Log density of each trial, (n,), at row theta[index]."""
+        return self.log_density(weights, theta[index], trials)
 
     def _apply(self, name: str, arrays: dict[str, Any], x: jax.Array) -> jax.Array:
         network, _ = self.networks[name]

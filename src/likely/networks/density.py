@@ -53,8 +53,36 @@ class Density(abc.ABC):
         """Return trials (n, 2) from uniforms (n, 2) and standard normals (n,)."""
 
     @abc.abstractmethod
-    def compiled_log_density(self) -> Any:
-        """Return a numba function that does what `evaluate` does."""
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return weights as `pull` wants them: the flat array, perhaps with more after it."""
+
+    @abc.abstractmethod
+    def pull(
+        self,
+        weights: FloatArray,
+        theta: FloatArray,
+        index: np.ndarray,
+        trials: FloatArray,
+        cotangents: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities and their derivative by parameter rows, in compiled code.
+
+        Args:
+            weights: prepared.
+            theta: rows (r, p).
+            index: the row of each trial, int64 (n,); or of length 0, if there is one row only or
+                one a trial.
+            trials: (n, 2).
+            cotangents: what the derivative of each trial is multiplied with, (n,); None if no
+                derivative is wanted.
+
+        Returns:
+            Log densities (n,) and the gradient (r, p), or (0, p) if it is not wanted.
+        """
+
+    @abc.abstractmethod
+    def compiled_pullback(self) -> Any:
+        """Return a numba function(weights, theta, index, trials, cotangents, wanted): `pull`."""
 
     @abc.abstractmethod
     def compiled_draws(self) -> Any:
@@ -63,6 +91,12 @@ class Density(abc.ABC):
     @abc.abstractmethod
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,), in JAX."""
+
+    @abc.abstractmethod
+    def log_density_of_rows(
+        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+    ) -> jax.Array:
+        """Log density of each trial, (n,), at row theta[index], in JAX."""
 
     @abc.abstractmethod
     def draws(

@@ -57,7 +57,22 @@ class LawDensity(Density):
         """Return trials (n, 2)."""
         return draw_in_jax(self, weights, theta, uniforms, normals)
 
-    def compiled_log_density(self) -> Any:
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return them as they are."""
+        return weights
+
+    def pull(
+        self,
+        weights: FloatArray,
+        theta: FloatArray,
+        index: np.ndarray,
+        trials: FloatArray,
+        cotangents: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Refuse: there is no compiled code."""
+        raise NotImplementedError("this density runs in JAX alone.")
+
+    def compiled_pullback(self) -> Any:
         """Refuse: there is no compiled code."""
         raise NotImplementedError("this density runs in JAX alone.")
 
@@ -68,6 +83,12 @@ class LawDensity(Density):
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
         return log_density_of_law(self, weights, theta, trials)
+
+    def log_density_of_rows(
+        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+    ) -> jax.Array:
+        """Log density of each trial, (n,), at row theta[index]."""
+        return log_density_of_rows(self, weights, theta, index, trials)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
@@ -113,6 +134,16 @@ def log_density_of_law(
     begins, law = _law(density, weights, theta)
     value = coded_log_density(density.declaration, law, begins, trials)
     return jnp.where(supported(density.declaration, theta), value, -jnp.inf)
+
+
+def log_density_of_rows(
+    density: HasLaw, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+) -> jax.Array:
+    """Return the log density of each trial, (n,), at row theta[index]; laws are made once a row."""
+    made = (*_law(density, weights, theta), supported(density.declaration, theta))
+    begins, law, possible = jax.tree.map(lambda leaf: leaf[index], made)
+    value = coded_log_density(density.declaration, law, begins, trials)
+    return jnp.where(possible, value, -jnp.inf)
 
 
 def draws_of_law(

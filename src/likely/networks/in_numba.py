@@ -5,19 +5,22 @@ from __future__ import annotations
 import abc
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from likely.declaration import Declaration
 from likely.kernels import native
-from likely.kernels.native import Packed
+from likely.kernels.native import Packed, Pulling
 from likely.networks.density import Density
 from likely.networks.in_jax import draw_in_jax
 from likely.typing import FloatArray
 
 
 class Kernels(NamedTuple):
-    """The loops of `likely.kernels` that a density's compiled code runs."""
+    """The loops of `likely.kernels` that a density's compiled code runs; see `kernels.native`."""
 
     log_likelihood: Any
     draws: Any
+    pullback: Any | None = None
 
 
 class CompiledDensity(Density):
@@ -61,10 +64,24 @@ class CompiledDensity(Density):
         kernel = self.kernels.draws
         return native.draw_trials(kernel, weights, self.packed, theta, uniforms, normals)
 
-    def compiled_log_density(self) -> Any:
-        """Return the numba function(weights, theta, trials)."""
+    def pull(
+        self,
+        weights: FloatArray,
+        theta: FloatArray,
+        index: np.ndarray,
+        trials: FloatArray,
+        cotangents: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and the gradient (r, p)."""
+        kernels = Pulling(self.kernels.log_likelihood, self.kernels.pullback)
+        return native.pull(kernels, weights, self.packed, theta, index, trials, cotangents)
+
+    def compiled_pullback(self) -> Any:
+        """Return the numba function(weights, theta, index, trials, cotangents, wanted)."""
         p = len(self.declaration.parameters)
-        return native.log_density_caller(self.kernels.log_likelihood, self.size, self.packed, p)
+        size = len(self.prepared(np.zeros(self.size)))
+        kernels = Pulling(self.kernels.log_likelihood, self.kernels.pullback)
+        return native.pullback_caller(kernels, size, self.packed, p)
 
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""

@@ -40,10 +40,11 @@ from likely.kernels.mixture import (
     pack,
 )
 from likely.kernels.native import Packed
-from likely.networks.in_jax import evaluate_in_jax
+from likely.kernels.perceptron import transposed
+from likely.kernels.pullback import mixture_pullback
+from likely.networks.in_jax import evaluate_in_jax, log_density_of_law, log_density_of_rows
 from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
 from likely.networks.inverse_gaussian import Mixture, draw_trials
-from likely.networks.law import coded_log_density, onset, supported
 from likely.networks.perceptron import Perceptron, weight_shapes
 from likely.typing import FloatArray
 
@@ -179,7 +180,12 @@ class MixtureDensity(CompiledDensity):
     @property
     def kernels(self) -> Kernels:
         """The loops of its compiled code."""
-        return Kernels(mixture_log_likelihood, mixture_draws)
+        pullback = mixture_pullback(self.components)
+        return Kernels(mixture_log_likelihood, mixture_draws, pullback)
+
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return them, and after them the same with transposed kernels."""
+        return np.concatenate([weights, transposed(weights, self.sizes)])
 
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Return None: it knows densities, choice probabilities and survival."""
@@ -228,9 +234,13 @@ class MixtureDensity(CompiledDensity):
 
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
-        law = self.law(self.unflatten(weights), theta)
-        value = coded_log_density(self.declaration, law, onset(self.declaration, theta), trials)
-        return jnp.where(supported(self.declaration, theta), value, -jnp.inf)
+        return log_density_of_law(self, weights, theta, trials)
+
+    def log_density_of_rows(
+        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+    ) -> jax.Array:
+        """Log density of each trial, (n,), at row theta[index]."""
+        return log_density_of_rows(self, weights, theta, index, trials)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array

@@ -32,7 +32,12 @@ from likely.kernels.race_mixture import (
     race_draws,
     race_log_likelihood,
 )
-from likely.networks.in_jax import draws_of_law, evaluate_in_jax, log_density_of_law
+from likely.networks.in_jax import (
+    draws_of_law,
+    evaluate_in_jax,
+    log_density_of_law,
+    log_density_of_rows,
+)
 from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired, wiring_to_json
@@ -178,6 +183,10 @@ class RaceDensity(CompiledDensity):
         """The loops of its compiled code."""
         return Kernels(race_log_likelihood, race_draws)
 
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return them as they are."""
+        return weights
+
     @property
     def packed(self) -> Packed:
         """What compiled code must know; of mixtures alone."""
@@ -207,6 +216,12 @@ class RaceDensity(CompiledDensity):
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
         return log_density_of_law(self, weights, theta, trials)
+
+    def log_density_of_rows(
+        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+    ) -> jax.Array:
+        """Log density of each trial, (n,), at row theta[index]."""
+        return log_density_of_rows(self, weights, theta, index, trials)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array

@@ -75,7 +75,9 @@ class Sites:
         self.free = {name: value.type for name, value in names.items()}
         self.declarations = tuple(node.op.density.declaration for node in nodes)
         self._trials = _compiled(free, [node.inputs[2] for node in nodes])
-        self._ask = _compiled(free, [x for n in nodes for x in (n.inputs[1], n.outputs[0])])
+        self._ask = _compiled(
+            free, [x for n in nodes for x in (n.inputs[1], n.inputs[3], n.outputs[0])]
+        )
         self._tell = _compiled([*free, *told], [by_told])
 
     def trials(self, point: Point) -> list[FloatArray]:
@@ -85,7 +87,7 @@ class Sites:
     def ask(self, point: Point) -> list[Answer]:
         """Return parameters and log densities at each site."""
         found = self._ask(*self._values(point))
-        return [_answer(found[i], found[i + 1]) for i in range(0, len(found), 2)]
+        return [_answer(*found[i : i + 3]) for i in range(0, len(found), 3)]
 
     def log_likelihood(self, point: Point, log_densities: Sequence[FloatArray]) -> float:
         """Return the model's log likelihood, given the log densities (n,) of each site's trials."""
@@ -126,9 +128,11 @@ def _compiled(inputs: list[Any], outputs: list[Any]) -> Any:
     return pytensor.function(inputs, outputs, mode=MODE, on_unused_input="ignore")
 
 
-def _answer(theta: FloatArray, log_density: FloatArray) -> Answer:
+def _answer(theta: FloatArray, index: np.ndarray, log_density: FloatArray) -> Answer:
     n = len(log_density)
     if len(theta) == 1:
         return Answer(np.array(theta), np.zeros(n, dtype=np.int32), np.array(log_density))
     rows, which = np.unique(theta, axis=0, return_inverse=True)
+    if len(index):
+        which = which[index]
     return Answer(rows, which.astype(np.int32), np.array(log_density))

@@ -1,0 +1,336 @@
+"""Log densities of trials under mixtures, and their derivative by parameter rows, in one pass.
+
+Derivatives flow backwards: from trials to the mixtures of the rows that they share, and from there
+once through the network, whatever the number of parameters. `likely.kernels.mixture` computes the
+same trial by trial, and says what mixtures, layouts and coded trials are.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numba
+import numpy as np
+
+from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI
+from likely.kernels.mixture import (
+    REACH,
+    SMALLEST,
+    Layout,
+    span_of,
+    supported,
+    trial,
+    unpack,
+)
+from likely.kernels.mixture_terms import accumulator, finish
+from likely.kernels.perceptron import backward, forward
+from likely.kernels.rows import row_of
+
+ROWS_AT_ONCE = 96  # parameter rows whose mixtures are held in memory together
+ABREAST = 8  # trials: groups begin at multiples of it
+
+_compiled = numba.njit(nogil=True, error_model="numpy")
+
+
+@_compiled
+def _inputs(features, rows, x):  # type: ignore[no-untyped-def]
+    """Write the network's inputs (rows, m)."""
+    count = features.shape[0]
+    for j in range(count):
+        column, logarithm = int(features[j, 0]), features[j, 3] > 0
+        centre, half = _scale(features, j)
+        for i in range(rows.shape[0]):
+            value = rows[i, column]
+            value = math.log(max(value, SMALLEST)) if logarithm else value
+            x[i, j] = min(max((value - centre) / half, -REACH), REACH)
+    if x.shape[1] > count:
+        for i in range(rows.shape[0]):
+            place = count
+            for j in range(count):
+                for k in range(j, count):
+                    x[i, place] = x[i, j] * x[i, k]
+                    place += 1
+
+
+@_compiled
+def _by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
+    """Add to gradient (rows, p), given derivatives dx (rows, m) by inputs; dx is lost."""
+    count = features.shape[0]
+    if x.shape[1] > count:
+        for i in range(rows.shape[0]):
+            place = count
+            for j in range(count):
+                for k in range(j, count):
+                    dx[i, j] += dx[i, place] * x[i, k]
+                    dx[i, k] += dx[i, place] * x[i, j]
+                    place += 1
+    for j in range(count):
+        column, logarithm = int(features[j, 0]), features[j, 3] > 0
+        half = _scale(features, j)[1]
+        for i in range(rows.shape[0]):
+            if abs(x[i, j]) < REACH:
+                slope = 1.0 / max(rows[i, column], SMALLEST) if logarithm else 1.0
+                gradient[i, column] += dx[i, j] * slope / half
+
+
+@_compiled
+def _scale(features, j):  # type: ignore[no-untyped-def]
+    """Return the middle of a feature's box and half its width."""
+    low, high = features[j, 1], features[j, 2]
+    if features[j, 3] > 0:
+        low, high = math.log(low), math.log(high)
+    return 0.5 * (low + high), 0.5 * (high - low)
+
+
+@_compiled
+def _normalise(outputs, terms):  # type: ignore[no-untyped-def]
+    """Turn logits into log weights, and the output after the terms' into a closing rate."""
+    for i in range(outputs.shape[0]):
+        top = -np.inf
+        for j in range(terms):
+            top = max(top, outputs[i, j])
+        total = 0.0
+        for j in range(terms):
+            total += math.exp(outputs[i, j] - top)
+        shift = top + math.log(total)
+        for j in range(terms):
+            outputs[i, j] -= shift
+        if outputs.shape[1] > 3 * terms:
+            raw = outputs[i, 3 * terms]
+            outputs[i, 3 * terms] = max(raw, 0.0) + math.log1p(math.exp(-abs(raw)))
+
+
+@_compiled
+def _by_logits(outputs, by_outputs, terms):  # type: ignore[no-untyped-def]
+    """Turn derivatives by what `_normalise` made into those by the network's outputs."""
+    for i in range(outputs.shape[0]):
+        total = 0.0
+        for j in range(terms):
+            total += by_outputs[i, j]
+        for j in range(terms):
+            by_outputs[i, j] -= total * math.exp(outputs[i, j])
+        if outputs.shape[1] > 3 * terms:
+            by_outputs[i, 3 * terms] *= -math.expm1(-outputs[i, 3 * terms])
+
+
+@_compiled
+def _kind(choices, rt, choice):  # type: ignore[no-untyped-def]
+    """Return what a trial is, a number.
+
+    That is the place of its choice; after those, the place of a choice whose time was not observed;
+    and, last, anything else.
+    """
+    for c in range(choices.shape[0]):
+        if choices[c] == choice:
+            return c if rt > -np.inf else choices.shape[0] + c
+    return 2 * choices.shape[0]
+
+
+@_compiled
+def _grouped(choices, rows, index, trials):  # type: ignore[no-untyped-def]
+    """Return places of trials sorted by row and kind, and where each group begins and ends."""
+    n, kinds = trials.shape[0], 2 * choices.shape[0] + 1
+    group = np.empty(n, dtype=np.int64)
+    begins = np.zeros(rows * kinds + 1, dtype=np.int64)
+    counts = np.zeros(rows * kinds, dtype=np.int64)
+    for i in range(n):
+        row = row_of(index, rows, i)
+        group[i] = row * kinds + _kind(choices, trials[i, 0], trials[i, 1])
+        counts[group[i]] += 1
+    for k in range(rows * kinds):
+        begins[k + 1] = begins[k] + -(-counts[k] // ABREAST) * ABREAST
+    place = np.empty(n, dtype=np.int64)
+    ends = begins[:-1].copy()
+    for i in range(n):
+        place[i] = ends[group[i]]
+        ends[group[i]] += 1
+    return place, begins, ends
+
+
+@_compiled
+def _coefficients(outputs, first, terms, work):  # type: ignore[no-untyped-def]
+    """Write a, b and c of a choice's terms, (3, components), from normalised outputs (m,)."""
+    for k in range(work.shape[1]):
+        j = first + k
+        log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
+        lam, rate = math.exp(log_lambda), math.exp(-log_mu)
+        work[0, k] = -0.5 * lam * rate * rate
+        work[1, k] = outputs[j] + lam * rate + 0.5 * log_lambda - HALF_LOG_TWO_PI
+        work[2, k] = -0.5 * lam
+
+
+@_compiled
+def _by_terms(sums, work, first, terms, by_outputs):  # type: ignore[no-untyped-def]
+    """Add to the derivatives by log w, log mu and log lambda of a choice's terms."""
+    for k in range(work.shape[1]):
+        j, rise, fall = first + k, 2.0 * work[0, k], 2.0 * work[2, k]
+        ratio = math.sqrt(rise * fall)  # lambda / mu
+        by_outputs[j] += sums[0, k]
+        by_outputs[terms + j] -= rise * sums[1, k] + ratio * sums[0, k]
+        by_outputs[2 * terms + j] += (0.5 + ratio) * sums[0, k]
+        by_outputs[2 * terms + j] += 0.5 * (rise * sums[1, k] + fall * sums[2, k])
+
+
+@_compiled
+def _untimed(outputs, first, last, cotangent, by_outputs):  # type: ignore[no-untyped-def]
+    """Return the log probability of the choice with these terms, and add to the derivatives."""
+    top, total = -np.inf, 0.0
+    for j in range(first, last):
+        top = max(top, outputs[j])
+    for j in range(first, last):
+        total += math.exp(outputs[j] - top)
+    value = top + math.log(total)
+    for j in range(first, last):
+        by_outputs[j] += cotangent * math.exp(outputs[j] - value)
+    return value
+
+
+@_compiled
+def _others(layout, outputs, shift, times, choices, cotangents, values, by_outputs):  # type: ignore[no-untyped-def]
+    """Write log densities of trials of any kind, (n,); return their derivative by the shift."""
+    size = outputs.shape[0]
+    free = Layout(
+        layout.sizes, layout.features, layout.support, layout.choices, layout.components, size
+    )
+    # Derivatives of the outputs by themselves, and by a shift in time, which comes last.
+    unit, found = np.zeros((size + 1, size)), np.empty(size + 1)
+    work = np.empty((4, layout.choices.shape[0] * layout.components))
+    for d in range(size):
+        unit[d, d] = 1.0
+    value, late = 0.0, 0.0
+    for i in range(times.shape[0]):
+        if i == 0 or times[i] != times[i - 1] or choices[i] != choices[i - 1]:
+            span = span_of(layout, times[i], choices[i])
+            value = trial(free, outputs, unit, times[i] - shift, span, found, work)
+        values[i] = value
+        for d in range(size):
+            by_outputs[d] += cotangents[i] * found[d]
+        late += cotangents[i] * found[size]
+    return late
+
+
+@_compiled
+def _sorted(place, size, trials, cotangents):  # type: ignore[no-untyped-def]
+    """Return times, choices and cotangents at their places; in between are trials of no weight."""
+    times, choices, weights = np.ones(size), np.zeros(size), np.zeros(size)
+    for i in range(place.shape[0]):
+        times[place[i]] = trials[i, 0]
+        choices[place[i]] = trials[i, 1]
+        weights[place[i]] = cotangents[i]
+    return times, choices, weights
+
+
+def _judge(components: int) -> Any:
+    """Return the function that judges the trials of one row, of mixtures of so many terms."""
+    standing, closing = accumulator(components, False), accumulator(components, True)
+
+    @_compiled
+    def of_row(layout, outputs, shift, groups, data, tops, rest, by_outputs):  # type: ignore[no-untyped-def]
+        """Judge trials of one row, add to by_outputs; return their derivative by the shift."""
+        begins, ends = groups
+        times, choices, cotangents = data
+        count, components = layout.choices.shape[0], layout.components
+        terms, rate, late = count * components, 0.0, 0.0
+        if outputs.shape[0] > 3 * terms:
+            rate = outputs[3 * terms]
+        work, sums = np.empty((3, components)), np.empty((4, max(components, 2)))
+        for c in range(count):
+            first, last = begins[c], begins[c + 1]
+            if first < last:
+                _coefficients(outputs, c * components, terms, work)
+                sums[:] = 0.0
+                a, b, d = work[0], work[1], work[2]
+                if rate > 0.0:
+                    closing(shift, rate, a, b, d, times, cotangents, first, last, tops, rest, sums)
+                    by_outputs[3 * terms] += sums[3, 1]
+                else:
+                    standing(shift, rate, a, b, d, times, cotangents, first, last, tops, rest, sums)
+                _by_terms(sums, work, c * components, terms, by_outputs)
+                late -= sums[3, 0]
+            first, last = begins[count + c], ends[count + c]
+            if first < last:
+                total = cotangents[first:last].sum()
+                begin = c * components
+                tops[first:last] = _untimed(outputs, begin, begin + components, total, by_outputs)
+        first, last = begins[2 * count], ends[2 * count]
+        if first < last:
+            late += _others(
+                layout, outputs, shift, times[first:last], choices[first:last],
+                cotangents[first:last], tops[first:last], by_outputs,
+            )  # fmt: skip
+        return late
+
+    return of_row
+
+
+def _puller(components: int) -> Any:
+    """Return the function that judges all trials, of mixtures of so many terms a choice."""
+    of_row = _judge(components)
+
+    @_compiled
+    def pull(weights, layout, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+        """Write log densities (n,), and, unless gradient has no rows, its rows (r, p)."""
+        kinds = 2 * layout.choices.shape[0] + 1
+        terms = layout.choices.shape[0] * layout.components
+        size = weights.shape[0] // 2
+        plain, turned = weights[:size], weights[size:]
+        place, begins, ends = _grouped(layout.choices, theta.shape[0], index, trials)
+        sorted_trials = _sorted(place, begins[-1], trials, cotangents)
+        tops, rest = np.empty(begins[-1]), np.ones(begins[-1])
+        hidden = layout.sizes[1:-1].sum()
+        for block in range(0, theta.shape[0], ROWS_AT_ONCE):
+            rows = theta[block : block + ROWS_AT_ONCE]
+            x = np.empty((rows.shape[0], layout.sizes[0]))
+            slopes = np.empty(rows.shape[0] * hidden)
+            outputs = np.empty((rows.shape[0], layout.sizes[-1]))
+            by_outputs = np.zeros(outputs.shape)
+            _inputs(layout.features, rows, x)
+            forward(turned, layout.sizes, x, slopes, outputs)
+            _normalise(outputs, terms)
+            for r in range(rows.shape[0]):
+                begin = (block + r) * kinds
+                groups = begins[begin : begin + kinds + 1], ends[begin : begin + kinds]
+                if supported(layout.support, rows[r]):
+                    shift = rows[r, layout.non_decision] if layout.non_decision >= 0 else 0.0
+                    late = of_row(
+                        layout, outputs[r], shift, groups, sorted_trials, tops,
+                        rest, by_outputs[r],
+                    )  # fmt: skip
+                    if layout.non_decision >= 0 and gradient.shape[0] > 0:
+                        gradient[block + r, layout.non_decision] = late
+                else:
+                    tops[groups[0][0] : groups[0][kinds]] = -np.inf
+            if gradient.shape[0] > 0:
+                _by_logits(outputs, by_outputs, terms)
+                by_inputs = np.zeros(x.shape)
+                backward(plain, layout.sizes, slopes, by_outputs, by_inputs)
+                _by_rows(
+                    layout.features, rows, x, by_inputs, gradient[block : block + ROWS_AT_ONCE]
+                )
+        finish(tops, rest)
+        for i in range(values.shape[0]):
+            values[i] = tops[place[i]]
+
+    return pull
+
+
+@functools.cache
+def mixture_pullback(components: int) -> Any:
+    """Return the kernel for mixtures of that many terms a choice.
+
+    It takes weights beside transposed ones (`likely.kernels.perceptron.transposed`), a packed
+    layout, rows (r, p), the row of each trial or nothing (n,), trials (n, 2), cotangents (n,), and
+    fills values (n,) and gradient (r, p), which begins at 0, or (0, p) if none is wanted. Without
+    an index all trials have the only row, or each its own.
+    """
+    pull = _puller(components)
+
+    @_compiled
+    def pullback(weights, whole, real, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+        layout = unpack(whole, real)
+        pull(weights, layout, theta, index, trials, cotangents, values, gradient)
+
+    pullback.py_func.__qualname__ = f"mixture_pullback_{components}"
+    return pullback

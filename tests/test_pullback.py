@@ -1,0 +1,110 @@
+"""Derivatives by parameter rows, against those of each trial by its own parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytest
+
+import likely as lk
+from likely.ops import NO_INDEX
+from likely.trials import NO_RESPONSE
+from likely.typing import FloatArray
+
+ROWS, TRIALS = 11, 700
+CHOICE_ONLY, UNKNOWN = -np.inf, -np.inf
+
+
+def _data(likelihood: lk.Likelihood, seed: int) -> tuple[FloatArray, np.ndarray, FloatArray]:
+    """Return rows, the row of each trial, and trials of every kind."""
+    rng, declaration = np.random.default_rng(seed), likelihood.declaration
+    rows = declaration.shaping_rows(rng, ROWS)
+    rows[:, declaration.non_decision_column] = rng.uniform(0.1, 0.4, ROWS)
+    rows[4, declaration.names.index("a")] = -1.0  # no density
+    index = rng.integers(0, ROWS, TRIALS)
+    choices = rng.choice(declaration.choices, TRIALS).astype(float)
+    trials = np.stack([rng.gamma(2.0, 0.3, TRIALS) + 0.1, choices], axis=1)
+    trials[::7, 0] = CHOICE_ONLY
+    trials[1::11, 1] = UNKNOWN
+    trials[2::13, 1] = NO_RESPONSE
+    trials[3::17] = 1.5, NO_RESPONSE
+    return rows, index, trials
+
+
+@pytest.fixture(scope="module", params=["ddm", "angle"])
+def likelihood(request: pytest.FixtureRequest) -> lk.Likelihood:
+    """Return one without and one with a closing rate."""
+    return lk.load(request.param)
+
+
+def test_any_trials_at_indexed_rows(likelihood: lk.Likelihood) -> None:
+    density, weights = likelihood.density, likelihood.weights
+    rows, index, trials = _data(likelihood, 1)
+    cotangents = np.random.default_rng(2).random(TRIALS)
+    values, gradient = density.pull(density.prepared(weights), rows, index, trials, cotangents)
+    expected, jacobian = density.evaluate(weights, rows[index], trials)
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
+    summed = np.zeros_like(rows)
+    np.add.at(summed, index, cotangents[:, None] * jacobian)
+    np.testing.assert_allclose(gradient, summed, rtol=1e-9, atol=1e-9)
+
+
+def test_one_row_for_all_and_one_row_a_trial(likelihood: lk.Likelihood) -> None:
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    rows, index, trials = _data(likelihood, 3)
+    ones = np.ones(TRIALS)
+    distinct = rows[index] * np.linspace(1.0, 1.0001, TRIALS)[:, None]
+    for theta in (rows[:1], distinct, rows[index]):  # few distinct rows go another way
+        values, gradient = density.pull(prepared, theta, NO_INDEX, trials, ones)
+        expected, jacobian = density.evaluate(likelihood.weights, theta, trials)
+        np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
+        if len(theta) == 1:
+            jacobian = jacobian.sum(axis=0, keepdims=True)
+        np.testing.assert_allclose(gradient, jacobian, rtol=1e-8, atol=1e-8)
+
+
+def test_times_at_the_edges_of_what_is_possible(likelihood: lk.Likelihood) -> None:
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    row = likelihood.declaration.shaping_rows(np.random.default_rng(4), 1)
+    times = np.array([-1.0, 0.0, 1e-120, 1e-12, 1e-3, 1e3, 1e120, np.inf])
+    trials = np.stack([times, np.ones(len(times))], axis=1)
+    values, gradient = density.pull(prepared, row, NO_INDEX, trials, np.ones(len(times)))
+    assert np.isfinite(gradient).all()
+    np.testing.assert_array_equal(values[[0, 1, 7]], -np.inf)
+    expected = density.evaluate(likelihood.weights, row, trials)[0]
+    np.testing.assert_allclose(values[3:6], expected[3:6], rtol=1e-9)
+
+
+def test_without_cotangents_there_is_no_gradient(likelihood: lk.Likelihood) -> None:
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    rows, index, trials = _data(likelihood, 5)
+    values, gradient = density.pull(prepared, rows, index, trials, None)
+    assert gradient.shape == (0, rows.shape[1])
+    np.testing.assert_array_equal(
+        values, density.pull(prepared, rows, index, trials, np.ones(TRIALS))[0]
+    )
+
+
+def test_a_model_with_shared_rows_is_the_same_without(likelihood: lk.Likelihood) -> None:
+    """By logp, gradient and pointwise, on both backends, with lapses, which weigh the trials."""
+    if "theta" in likelihood.declaration.names:
+        pytest.skip("one likelihood is enough")
+    rng = np.random.default_rng(6)
+    group = rng.integers(0, 4, 300)
+    trials = lk.simulate("ddm", dict(v=1.0, a=1.2, z=0.5, t=0.2), 300, seed=6)
+    found = []
+    for index in (group, None):
+        with pm.Model() as model:
+            v = pm.Normal("v", 0, 2, shape=4)
+            a = pm.Gamma("a", mu=1.5, sigma=0.5)
+            which = pm.Data("which", group) if index is None else index
+            density = pm.logp(likelihood.dist(v=v[which], a=a, z=0.5, t=0.1), trials.to_numpy())
+            pm.Potential("mixed", pm.math.log(0.9 * pm.math.exp(density) + 0.01).sum())
+        point = {"v": np.array([0.5, 1.0, -1.0, 2.0]), "a_log__": np.array(0.2)}
+        found.append((model.compile_logp()(point), model.compile_dlogp()(point)))
+        if index is not None:
+            compiled = model.compile_logp(mode="JAX"), model.compile_dlogp(mode="JAX")
+            found.append(tuple(function(point) for function in compiled))
+    for value, gradient in found[1:]:
+        assert value == pytest.approx(found[0][0], rel=1e-9)
+        np.testing.assert_allclose(gradient, found[0][1], rtol=1e-6)

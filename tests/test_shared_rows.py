@@ -1,0 +1,77 @@
+"""Which trials share their parameters, told from expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+from pytensor.tensor.variable import TensorVariable
+
+from likely.shared_rows import shared_rows
+
+GROUP = np.array([0, 1, 2, 0, 1])
+COVARIATE = np.array([1.0, 2.0, 3.0, 1.0, 2.5])
+DESIGN = np.stack([np.ones(5), COVARIATE], axis=1)
+Expression = Callable[[TensorVariable, TensorVariable, TensorVariable], TensorVariable]
+
+
+@pytest.fixture
+def variables() -> tuple[TensorVariable, ...]:
+    """Return random values: three of one kind, a single one, two of another."""
+    return pm.Normal.dist(shape=3), pm.Normal.dist(), pm.Normal.dist(shape=2)
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        (lambda group, single, slopes: group[GROUP], 3),
+        (lambda group, single, slopes: pt.exp(group[GROUP]) + single * COVARIATE, 4),
+        (lambda group, single, slopes: pt.as_tensor(DESIGN) @ slopes, 4),
+        (lambda group, single, slopes: pt.dot(DESIGN, slopes), 4),
+        (lambda group, single, slopes: (DESIGN * slopes).sum(axis=-1), 4),
+        (lambda group, single, slopes: pt.switch(pt.eq(GROUP, 0), single, 1.0), 3),
+        (lambda group, single, slopes: pt.outer(slopes, group)[(GROUP > 0).astype(int), GROUP], 3),
+        (lambda group, single, slopes: pt.outer(group, slopes)[GROUP][:, 1], 3),
+        (lambda group, single, slopes: pt.full(5, single), 1),
+        (lambda group, single, slopes: single, 1),
+        (lambda group, single, slopes: pt.as_tensor(COVARIATE), 4),
+    ],
+)
+def test_rows_give_what_trials_had(
+    variables: tuple[TensorVariable, ...], expression: Expression, rows: int
+) -> None:
+    group, single, slopes = variables
+    parameter = pt.as_tensor(expression(group, single, slopes))
+    found = shared_rows([parameter, single], 5)
+    assert found is not None
+    assert found.which.max() + 1 == rows
+    values = pt.broadcast_to(found.parameters[0], (rows,))[found.which]
+    one, other = pm.draw([pt.broadcast_to(parameter, (5,)), values], random_seed=1)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_trials_share_what_all_parameters_share(variables: tuple[TensorVariable, ...]) -> None:
+    group, single, _ = variables
+    found = shared_rows([group[GROUP], single * np.array([1.0, 1.0, 1.0, 2.0, 1.0])], 5)
+    assert found is not None
+    assert len(set(found.which)) == 4
+    assert found.which[1] == found.which[4] != found.which[0]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        lambda group, single, slopes: pm.Normal.dist(shape=5),
+        lambda group, single, slopes: group[pt.lvector()],
+        lambda group, single, slopes: pt.outer(slopes, group)[:, GROUP][0],
+        lambda group, single, slopes: pt.cumsum(single * COVARIATE),
+        lambda group, single, slopes: group[GROUP][::-1],
+    ],
+)
+def test_nothing_is_told_of_other_expressions(
+    variables: tuple[TensorVariable, ...], expression: Expression
+) -> None:
+    assert shared_rows([expression(*variables), variables[1]], 5) is None
