@@ -18,6 +18,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
+from likely.declaration_json import declaration_from_json, declaration_to_json
 from likely.networks.in_jax import LawDensity
 from likely.networks.inverse_gaussian import Mixture
 from likely.networks.mixture import MixtureDensity
@@ -74,7 +75,8 @@ class DelayedDensity(LawDensity):
 
     Args:
         declaration: the model's, with a spread.
-        mixture: of the decision times; its parameters are the model's, but for the spread.
+        mixture: of the decision times; its parameters are the model's, but for the spread, and
+            their boxes those it was trained on.
     """
 
     declaration: Declaration
@@ -85,12 +87,15 @@ class DelayedDensity(LawDensity):
         cls, declaration: Declaration, given: Mapping[str, Any]
     ) -> DelayedDensity:
         """Build the form that `specification` describes."""
-        steady = declaration.without_spread()
-        return cls(declaration, MixtureDensity.from_specification(steady, dict(given["mixture"])))
+        mixture = MixtureDensity.from_specification(
+            declaration_from_json(given["mixture"]), given["mixture"]["network"]
+        )
+        return cls(declaration, mixture)
 
     def specification(self) -> dict[str, Any]:
-        """Return that of the mixture."""
-        return {"mixture": self.mixture.specification()}
+        """Return the mixture."""
+        declared = declaration_to_json(self.mixture.declaration)
+        return {"mixture": {**declared, "network": self.mixture.specification()}}
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

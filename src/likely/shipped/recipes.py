@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -134,8 +134,7 @@ class Spread(From):
 
     def density(self, model: Model, mixture: MixtureDensity) -> Density:
         """Return a delayed mixture."""
-        steady = model.declaration.without_spread()
-        return DelayedDensity(model.declaration, replace(mixture, declaration=steady))
+        return DelayedDensity(model.declaration, mixture)
 
 
 @dataclass(frozen=True)

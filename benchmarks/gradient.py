@@ -1,0 +1,110 @@
+"""Milliseconds a gradient of the log posterior takes, beside HSSM in the same run.
+
+    uv run python benchmarks/gradient.py [--model ddm] [--trials 4000]
+
+Two models of the same trials: in one the drift is that of one of 42 conditions, so that 42 rows of
+parameters are distinct; in the other it is a regression on a continuous covariate, so that all are.
+Boundary, start and non-decision time are estimated too. Both packages evaluate value and gradient
+with PyMC's default backend and with JAX; the peer, whose network has the published layers, runs in
+an environment of its own (`peers/hssm_gradient.py`). Medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+
+import likely as lk
+
+PEER = Path(__file__).parent / "peers" / "hssm_gradient.py"
+CONDITIONS, REPEATS, SEED = 42, 200, 0
+CASES = {"42 rows": "v ~ 0 + condition", "all distinct": "v ~ 1 + x"}
+MODES = ("default", "JAX")
+
+
+def trials(n: int) -> pd.DataFrame:
+    """Return trials of the drift diffusion model, their condition and a covariate."""
+    rng = np.random.default_rng(SEED)
+    condition = rng.integers(0, CONDITIONS, n)
+    drifts = np.linspace(-2.0, 2.0, CONDITIONS)[condition]
+    theta = np.column_stack([drifts, np.full(n, 1.2), np.full(n, 0.5), np.full(n, 0.3)])
+    frame = lk.simulate("ddm", theta, 1, seed=SEED)[["rt", "choice"]]
+    return frame.assign(condition=condition, x=rng.normal(size=n))
+
+
+def ours(data: pd.DataFrame, case: str, name: str) -> pm.Model:
+    """Return our model of a case."""
+    likelihood = lk.load(name)
+    with pm.Model() as model:
+        if case == "42 rows":
+            v = pm.Normal("v", 0.0, 2.0, shape=CONDITIONS)[data["condition"].to_numpy()]
+        else:
+            v = pm.Normal("b0", 0.0, 2.0) + pm.Normal("b1", 0.0, 2.0) * data["x"].to_numpy()
+        a, t = pm.Gamma("a", mu=1.5, sigma=0.75), pm.Uniform("t", 0.0, 0.3)
+        rest = {n: 0.0 for n in likelihood.declaration.names if n not in ("v", "a", "z", "t")}
+        z = pm.Beta("z", 5.0, 5.0)
+        likelihood("trials", v=v, a=a, z=z, t=t, **rest, observed=data[["rt", "choice"]])
+    return model
+
+
+def seconds(model: pm.Model, mode: str) -> list[float]:
+    """Time value and gradient, after the first, which compiles."""
+    chosen = None if mode == "default" else mode
+    function = model.logp_dlogp_function(ravel_inputs=True, mode=chosen)
+    function.set_extra_values({})
+    start = model.initial_point()
+    point = np.concatenate([np.ravel(start[v.name]) for v in model.value_vars])
+    found = []
+    for _ in range(REPEATS + 1):
+        began = time.perf_counter()
+        np.asarray(function(point)[1])  # waits for JAX
+        found.append(time.perf_counter() - began)
+    return found[1:]
+
+
+def theirs(data: pd.DataFrame, formula: str) -> dict[str, list[float]]:
+    """Time the peer on the same trials."""
+    named = data.rename(columns={"choice": "response"}).astype({"response": int})
+    named["condition"] = "c" + named["condition"].astype(str)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trials.csv"
+        named.to_csv(path, index=False)
+        job = Path(folder) / "job.json"
+        given: dict[str, Any] = {"data": str(path), "formula": formula, "repeats": REPEATS}
+        job.write_text(json.dumps(given))
+        command = ["uv", "run", "--quiet", "--no-project", "--script", str(PEER), str(job)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="ddm", help="a shipped likelihood with v, a, z and t")
+    parser.add_argument("--trials", type=int, default=4000)
+    options = parser.parse_args()
+    data = trials(options.trials)
+    for case, formula in CASES.items():
+        peer = theirs(data, formula)
+        for mode in MODES:
+            mine = 1e3 * median(seconds(ours(data, case, options.model), mode))
+            other = 1e3 * median(peer[mode])
+            print(
+                f"{options.trials} trials, {case}, {mode} backend: likely {mine:.3f} ms, "
+                f"HSSM {other:.2f} ms: {other / mine:.1f} times",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
