@@ -5,9 +5,9 @@
 """The HSSM half of the gradient benchmark, in an environment of its own.
 
 Run as ``uv run --no-project --script benchmarks/peers/hssm_gradient.py JOB.json``. The job names a
-CSV file with rt, response and a column x, and the formula of the drift; the result leaves on the
-last line of stdout. The network has the layers of HSSM's own (100-100-100, tanh) and random weights,
-on which the time of a gradient does not depend, so that nothing is downloaded.
+CSV file with rt, response and covariates, and the formula of the drift; the result leaves on the
+last line of stdout. The network has as many layers, and as wide, as HSSM's own (three of 100, tanh);
+its weights are random, which changes nothing in the time of a gradient, and nothing is downloaded.
 """
 
 import json
