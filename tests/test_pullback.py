@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytest
+from pytensor.graph.traversal import ancestors
 
 import likely as lk
-from likely.ops import NO_INDEX
+from likely.networks.mixture import MixtureDensity
+from likely.ops import NO_INDEX, TrialLogDensity
 from likely.trials import NO_RESPONSE
 from likely.typing import FloatArray
 
@@ -70,9 +72,79 @@ def test_times_at_the_edges_of_what_is_possible(likelihood: lk.Likelihood) -> No
     trials = np.stack([times, np.ones(len(times))], axis=1)
     values, gradient = density.pull(prepared, row, NO_INDEX, trials, np.ones(len(times)))
     assert np.isfinite(gradient).all()
-    np.testing.assert_array_equal(values[[0, 1, 7]], -np.inf)
+    np.testing.assert_array_equal(values[[0, 1, 2, 6, 7]], -np.inf)  # 1e-90 to 1e90 s count
     expected = density.evaluate(likelihood.weights, row, trials)[0]
     np.testing.assert_allclose(values[3:6], expected[3:6], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("choices", "components", "products", "closing", "delayed"),
+    [
+        ((0,), 1, True, True, True),
+        ((0, 1, 2), 3, False, False, False),
+        ((0, 1, 2, 3), 8, True, True, True),
+    ],
+)
+def test_other_forms(
+    choices: tuple[int, ...], components: int, products: bool, closing: bool, delayed: bool
+) -> None:
+    """Of other numbers of choices and terms, with and without a non-decision time."""
+    names = ("v", "a", "t") if delayed else ("v", "a")
+    parameters = tuple(lk.Parameter(name, 0.2, 2.0) for name in names)
+    declaration = lk.Declaration("random", parameters, choices, "t" if delayed else None)
+    density = MixtureDensity.for_model(
+        declaration, (7, 5), components, products=products, closing=closing
+    )
+    rng = np.random.default_rng(7)
+    weights = 0.3 * rng.standard_normal(density.size)
+    rows, index = rng.uniform(0.2, 0.6, (5, len(names))), rng.integers(0, 5, 60)
+    trials = np.stack([rng.gamma(2.0, 0.5, 60) + 0.3, rng.choice(choices, 60)], axis=1)
+    trials[::9, 0], trials[4::9, 1] = CHOICE_ONLY, NO_RESPONSE
+    values, gradient = density.pull(density.prepared(weights), rows, index, trials, np.ones(60))
+    expected, jacobian = density.evaluate(weights, rows[index], trials)
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
+    summed = np.zeros_like(rows)
+    np.add.at(summed, index, jacobian)
+    np.testing.assert_allclose(gradient, summed, rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_impossible_spoils_nothing_else(likelihood: lk.Likelihood) -> None:
+    """Neither an infinite cotangent, on either road, nor a parameter that is no number."""
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    row = likelihood.declaration.rows({**_middle(likelihood), "t": 0.3})
+    trials = np.stack([np.linspace(0.2, 1.0, 8), np.ones(8)], axis=1)  # the first is too early
+    cotangents = np.where(trials[:, 0] < 0.3, np.inf, 1.0)
+    found = [
+        density.pull(prepared, theta, index, trials, cotangents)[1].sum(axis=0)
+        for theta, index in (
+            (row, NO_INDEX),
+            (np.repeat(row, 8, axis=0), NO_INDEX),
+            (np.repeat(row, 2, axis=0), np.arange(8) % 2),
+        )
+    ]
+    assert np.isfinite(found).all()
+    for gradient in found[1:]:
+        np.testing.assert_allclose(gradient, found[0], rtol=1e-9)
+    broken = row.copy()
+    broken[0, 0] = np.nan
+    np.testing.assert_array_equal(
+        density.pull(prepared, broken, NO_INDEX, trials, np.ones(8))[1], 0.0
+    )
+
+
+def _middle(likelihood: lk.Likelihood) -> dict[str, float]:
+    return {p.name: 0.5 * (p.lower + min(p.upper, 2.0)) for p in likelihood.declaration.parameters}
+
+
+def test_arguments_that_do_not_fit_are_refused(likelihood: lk.Likelihood) -> None:
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    rows, index, trials = _data(likelihood, 8)
+    with pytest.raises(ValueError, match="weights are not prepared"):
+        density.pull(likelihood.weights, rows, index, trials, None)
+    with pytest.raises(ValueError, match="an index leaves the 11 parameter rows"):
+        density.pull(prepared, rows, index + 1, trials, None)
+    with pytest.raises(ValueError, match="11 parameter rows do not fit 700 trials"):
+        density.pull(prepared, rows, NO_INDEX, trials, None)
 
 
 def test_without_cotangents_there_is_no_gradient(likelihood: lk.Likelihood) -> None:
@@ -101,6 +173,13 @@ def test_a_model_with_shared_rows_is_the_same_without(likelihood: lk.Likelihood)
             density = pm.logp(likelihood.dist(v=v[which], a=a, z=0.5, t=0.1), trials.to_numpy())
             pm.Potential("mixed", pm.math.log(0.9 * pm.math.exp(density) + 0.01).sum())
         point = {"v": np.array([0.5, 1.0, -1.0, 2.0]), "a_log__": np.array(0.2)}
+        (node,) = {
+            variable.owner
+            for variable in ancestors([model.logp()])
+            if variable.owner is not None and isinstance(variable.owner.op, TrialLogDensity)
+        }
+        rows, known = node.inputs[1].type.shape[0], node.inputs[3].type.shape[0]
+        assert (rows, known) == ((300, 0) if index is None else (4, 300))
         found.append((model.compile_logp()(point), model.compile_dlogp()(point)))
         if index is not None:
             compiled = model.compile_logp(mode="JAX"), model.compile_dlogp(mode="JAX")

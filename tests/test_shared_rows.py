@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.gradient import disconnected_grad
 from pytensor.tensor.variable import TensorVariable
 
 from likely.shared_rows import shared_rows
@@ -38,6 +40,7 @@ def variables() -> tuple[TensorVariable, ...]:
         (lambda group, single, slopes: pt.full(5, single), 1),
         (lambda group, single, slopes: single, 1),
         (lambda group, single, slopes: pt.as_tensor(COVARIATE), 4),
+        (lambda group, single, slopes: pytensor.compile.ops.view_op(group[GROUP]), 3),
     ],
 )
 def test_rows_give_what_trials_had(
@@ -69,9 +72,40 @@ def test_trials_share_what_all_parameters_share(variables: tuple[TensorVariable,
         lambda group, single, slopes: pt.outer(slopes, group)[:, GROUP][0],
         lambda group, single, slopes: pt.cumsum(single * COVARIATE),
         lambda group, single, slopes: group[GROUP][::-1],
+        lambda group, single, slopes: pt.full((5, 3), single).sum(axis=1),
+        lambda group, single, slopes: (pt.broadcast_to(COVARIATE, (5, 5)) * 2.0).sum(axis=1),
+        lambda group, single, slopes: pt.full(pt.lscalar(), single),
+        lambda group, single, slopes: group[np.ones(3, dtype=bool)],
+        lambda group, single, slopes: (group[GROUP] * COVARIATE)[np.ones(5, dtype=bool)],
+        lambda group, single, slopes: pt.as_tensor(COVARIATE[:3]),
     ],
 )
 def test_nothing_is_told_of_other_expressions(
     variables: tuple[TensorVariable, ...], expression: Expression
 ) -> None:
     assert shared_rows([expression(*variables), variables[1]], 5) is None
+
+
+def test_expressions_that_are_used_again_are_rebuilt_once(
+    variables: tuple[TensorVariable, ...],
+) -> None:
+    x = variables[1] * COVARIATE
+    for _ in range(60):
+        x = x / (1.0 + x)
+    found = shared_rows([x], 5)
+    assert found is not None
+    assert found.which.max() == 3
+
+
+def test_gradients_that_are_cut_off_stay_so(variables: tuple[TensorVariable, ...]) -> None:
+    group = pt.dvector(shape=(3,))
+    found = shared_rows([disconnected_grad(group[GROUP]), group[GROUP]], 5)
+    assert found is not None
+    cut = pytensor.grad(found.parameters[0].sum() + group.sum(), group)
+    np.testing.assert_array_equal(cut.eval({group: np.ones(3)}), 1.0)
+
+
+def test_a_single_trial(variables: tuple[TensorVariable, ...]) -> None:
+    found = shared_rows([variables[0][np.array([2])], variables[1]], 1)
+    assert found is not None
+    np.testing.assert_array_equal(found.which, [0])

@@ -6,7 +6,7 @@
 
 Run as ``uv run --no-project --script benchmarks/peers/hssm_gradient.py JOB.json``. The job names a
 CSV file with rt, response and covariates, and the formula of the drift; the result leaves on the
-last line of stdout. The network has as many layers, and as wide, as HSSM's own (three of 100, tanh);
+last line of stdout. The network has as many layers, and as wide, as HSSM's (three of 100, tanh);
 its weights are random, which changes nothing in the time of a gradient, and nothing is downloaded.
 """
 

@@ -99,9 +99,15 @@ class TrialPullback(Op):
         for storage, result in zip(outputs, results, strict=True):
             storage[0] = result
 
+    def pullback(
+        self, inputs: list[Variable], outputs: list[Variable], cotangents: list[Variable]
+    ) -> list[Variable]:
+        """Refuse."""
+        raise NotImplementedError("second derivatives are not available.")
+
 
 class TrialDraws(Op):
-    """Trials (n, 2) from weights, parameter rows, uniforms (n, 2) and normals (n,)."""
+    """Trials (n, 2) from weights as they are, parameter rows, uniforms (n, 2) and normals (n,)."""
 
     __props__ = ("density",)
 

@@ -20,6 +20,7 @@ from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
+from pytensor.tensor.type import integer_dtypes
 from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 Take = Callable[[TensorConstant], TensorVariable]
@@ -60,55 +61,68 @@ def shared_rows(parameters: Sequence[TensorVariable], n: int) -> SharedRows | No
         return constant
 
     try:
-        for parameter in parameters:
-            _rebuilt(parameter, n, note)
-    except _Unknown:
+        _rebuilt(parameters, n, note)
+    except (_Unknown, RecursionError):
         return None
     codes = np.stack(found, axis=1) if found else np.zeros((n, 1), dtype=np.int64)
-    _, first, index = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    _, first, which = np.unique(codes, axis=0, return_index=True, return_inverse=True)
 
     def pick(constant: TensorConstant) -> TensorVariable:
         return pt.as_tensor(constant.data[first])
 
-    rebuilt = tuple(_rebuilt(parameter, n, pick) for parameter in parameters)
-    return SharedRows(rebuilt, index.ravel().astype(np.int64))
+    return SharedRows(_rebuilt(parameters, n, pick), which.ravel().astype(np.int64))
 
 
-def _rebuilt(variable: TensorVariable, n: int, take: Take) -> TensorVariable:
-    """Return an expression with what `take` makes of the constants (n, ...) that it is made of.
+def _rebuilt(
+    parameters: Sequence[TensorVariable], n: int, take: Take
+) -> tuple[TensorVariable, ...]:
+    """Return expressions with what `take` makes of the constants (n, ...) that they are made of.
 
     Raises:
-        _Unknown: if its rows are not made one by one from rows of constants.
+        _Unknown: if their rows are not made one by one from rows of constants.
     """
-    if variable.type.ndim == 0 or variable.type.broadcastable[0]:
-        return variable
-    if isinstance(variable, TensorConstant):
-        if variable.data.shape[0] != n:
-            raise _Unknown
-        return take(variable)
-    if variable.owner is None:
-        raise _Unknown
-    op, inputs = variable.owner.op, variable.owner.inputs
-    match op:
-        case Elemwise():
-            return op(*(_rebuilt(x, n, take) for x in inputs))
-        case ViewOp():  # what pm.Deterministic makes
-            return _rebuilt(inputs[0], n, take)
-        case DimShuffle() if op.new_order[0] == 0:
-            return op(_rebuilt(inputs[0], n, take))
-        case CAReduce() if op.axis is not None and 0 not in op.axis:
-            return op(_rebuilt(inputs[0], n, take))
-        case Dot() | Blockwise(core_op=Dot()) if [x.type.ndim for x in inputs] == [2, 2]:
-            return op(_rebuilt(inputs[0], n, take), inputs[1])
-        case AdvancedSubtensor() if all(i.type.ndim == 1 for i in inputs[1:]):
-            if any(isinstance(entry, slice) for entry in op.idx_list):
+    made: dict[TensorVariable, TensorVariable] = {}
+
+    def rebuild(variable: TensorVariable) -> TensorVariable:
+        if variable not in made:
+            made[variable] = build(variable)
+        return made[variable]
+
+    def build(variable: TensorVariable) -> TensorVariable:
+        if variable.type.ndim == 0 or variable.type.broadcastable[0]:
+            return variable
+        if isinstance(variable, TensorConstant):
+            if variable.data.shape[0] != n:
                 raise _Unknown
-            return op(inputs[0], *(_rebuilt(i, n, take) for i in inputs[1:]))
-        case Subtensor() if op.idx_list[0] == slice(None):
-            return op(_rebuilt(inputs[0], n, take), *inputs[1:])
-        case Alloc() if inputs[0].type.ndim == 0:
-            return inputs[0].dimshuffle("x")
-        case Alloc() if inputs[0].type.ndim == 1:
-            return _rebuilt(inputs[0], n, take)
-        case _:
+            return take(variable)
+        if variable.owner is None:
             raise _Unknown
+        op, inputs = variable.owner.op, variable.owner.inputs
+        match op:
+            case Elemwise():
+                return op(*map(rebuild, inputs))
+            case ViewOp():  # what pm.Deterministic makes
+                return op(rebuild(inputs[0]))
+            case DimShuffle() if op.new_order[0] == 0:
+                return op(rebuild(inputs[0]))
+            case CAReduce() if op.axis is not None and 0 not in op.axis:
+                return op(rebuild(inputs[0]))
+            case Dot() | Blockwise(core_op=Dot()) if [x.type.ndim for x in inputs] == [2, 2]:
+                return op(rebuild(inputs[0]), inputs[1])
+            case AdvancedSubtensor() if _picks_rows(op, inputs[1:]):
+                return op(inputs[0], *map(rebuild, inputs[1:]))
+            case Subtensor() if op.idx_list and op.idx_list[0] == slice(None):
+                return op(rebuild(inputs[0]), *inputs[1:])
+            case Alloc() if variable.type.shape == (n,):
+                value = inputs[0]
+                return value.dimshuffle("x") if value.type.ndim == 0 else rebuild(value)
+            case _:
+                raise _Unknown
+
+    return tuple(map(rebuild, parameters))
+
+
+def _picks_rows(op: AdvancedSubtensor, indices: Sequence[TensorVariable]) -> bool:
+    """Tell whether indexing takes an element or a row for each trial."""
+    whole = not any(isinstance(entry, slice) for entry in op.idx_list)
+    return whole and all(i.type.ndim == 1 and i.type.dtype in integer_dtypes for i in indices)

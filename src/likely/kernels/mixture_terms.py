@@ -25,12 +25,12 @@ STEEP = 1.0 / (LAST * LAST)
 
 
 def _source(terms: int, closing: bool) -> str:
-    """Return the text of `accumulate(shift, rate, a, b, c, times, cotangents, tops, rest, sums)`.
+    """Return the text of `accumulate`, as it is called in `likely.kernels.pullback`.
 
-    It fills tops and rest, from which a log density is top + log(rest) / 2, and adds to sums
+    Times and cotangents are sorted by mixture; `first` and `last` say which are this one's. It
+    fills tops and rest, from which a log density is top + log(rest) / 2, and adds to sums
     (4, terms): of each term's share, that times u, that times v; and, in the last row, of the
-    derivatives by time and by closing rate. Times are sorted by mixture; `first` and `last` say
-    which.
+    derivatives by time and by closing rate.
     """
     each = range(terms)
 
@@ -94,7 +94,7 @@ def _nested(function: str, names: list[str]) -> str:
 
 
 @functools.cache
-def accumulator(terms: int, closing: bool) -> Any:
+def term_sums(terms: int, closing: bool) -> Any:
     """Return `accumulate` for mixtures of that many terms, with a closing rate or without."""
     namespace = {
         "np": np, "exponential": exponential, "LAST": LAST, "STEEP": STEEP, "LEAST": LEAST,

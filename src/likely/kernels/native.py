@@ -168,6 +168,8 @@ def pull(
     rows, n, p = len(theta), len(trials), theta.shape[1]
     if not (len(index) == n or len(index) == 0 and rows in (1, n)):
         raise ValueError(f"{rows} parameter rows do not fit {n} trials.")
+    if len(index) and not (0 <= index.min() and index.max() < rows):
+        raise ValueError(f"an index leaves the {rows} parameter rows.")
     wanted = rows if cotangents is not None else 0
     weighted = np.zeros(n) if cotangents is None else cotangents
     gradient = np.zeros((wanted, p))
@@ -175,7 +177,7 @@ def pull(
         own = theta[index] if len(index) else theta
         values, jacobian = log_densities(kernels.log_likelihood, weights, packed, own, trials)
         if wanted:
-            contract(jacobian, index, weighted, gradient)
+            contract(values, jacobian, index, weighted, gradient)
         return values, gradient
     values = np.empty(n)
     dims = _pull_dims(len(weights), packed, p)
@@ -215,7 +217,7 @@ def pullback_caller(kernels: Pulling, size: int, packed: Packed, parameters: int
             own = theta[index] if index.shape[0] > 0 else theta
             values, jacobian = by_trials(weights, own, trials)
             if wanted:
-                contract(jacobian, index, cotangents, gradient)
+                contract(values, jacobian, index, cotangents, gradient)
         else:
             values = np.empty(n)
             weighted = np.ascontiguousarray(cotangents)

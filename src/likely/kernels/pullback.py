@@ -24,7 +24,7 @@ from likely.kernels.mixture import (
     trial,
     unpack,
 )
-from likely.kernels.mixture_terms import accumulator, finish
+from likely.kernels.mixture_terms import finish, term_sums
 from likely.kernels.perceptron import backward, forward
 from likely.kernels.rows import row_of
 
@@ -224,7 +224,7 @@ def _sorted(place, size, trials, cotangents):  # type: ignore[no-untyped-def]
 
 def _judge(components: int) -> Any:
     """Return the function that judges the trials of one row, of mixtures of so many terms."""
-    standing, closing = accumulator(components, False), accumulator(components, True)
+    standing, closing = term_sums(components, False), term_sums(components, True)
 
     @_compiled
     def of_row(layout, outputs, shift, groups, data, tops, rest, by_outputs):  # type: ignore[no-untyped-def]
@@ -306,9 +306,11 @@ def _puller(components: int) -> Any:
                 _by_logits(outputs, by_outputs, terms)
                 by_inputs = np.zeros(x.shape)
                 backward(plain, layout.sizes, slopes, by_outputs, by_inputs)
-                _by_rows(
-                    layout.features, rows, x, by_inputs, gradient[block : block + ROWS_AT_ONCE]
-                )
+                ours = gradient[block : block + ROWS_AT_ONCE]
+                _by_rows(layout.features, rows, x, by_inputs, ours)
+                for r in range(rows.shape[0]):
+                    if not supported(layout.support, rows[r]):
+                        ours[r] = 0.0  # what is no number spoils nothing else
         finish(tops, rest)
         for i in range(values.shape[0]):
             values[i] = tops[place[i]]

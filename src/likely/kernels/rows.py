@@ -88,9 +88,14 @@ def row_of(index, rows, i):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True)
-def contract(jacobian, index, cotangents, gradient):  # type: ignore[no-untyped-def]
-    """Add to gradient (r, p) the rows of the Jacobian (n, p), times their cotangents (n,)."""
+def contract(values, jacobian, index, cotangents, gradient):  # type: ignore[no-untyped-def]
+    """Add to gradient (r, p) the rows of the Jacobian (n, p), times their cotangents (n,).
+
+    Trials with a log density of -inf among the values (n,) add nothing, whatever their cotangent.
+    """
     for i in range(jacobian.shape[0]):
+        if values[i] == -np.inf:
+            continue
         row = row_of(index, gradient.shape[0], i)
         for d in range(jacobian.shape[1]):
             gradient[row, d] += cotangents[i] * jacobian[i, d]

@@ -19,7 +19,7 @@ _LN2 = math.log(2.0)
 _LN2_HIGH = 6.93147180369123816490e-01  # ln 2 in two parts, the first exact when multiplied by k
 _LN2_LOW = 1.90821492927058770002e-10
 _MAGIC = 1.5 * 2.0**52  # adding it leaves a whole number in the low bits
-_LOWEST = -708.0
+_LOWEST, _HIGHEST = -708.0, 709.0
 _BIAS = 1023  # of a double's exponent
 _ROOT_HALF = 0x3FE6A09E667F3BCD  # bits of the square root of a half
 _MANTISSA = 52  # its bits
@@ -60,11 +60,11 @@ def _float(typingctx: Any, x: Any) -> Any:
 
 @numba.njit
 def exponential(x):  # type: ignore[no-untyped-def]
-    """Return exp(x) of x up to 700, to about 1e-14; x below -708 counts as that.
+    """Return exp(x), to about 1e-14; x beyond -708 and 709 counts as that.
 
     exp(x) = 2^k exp(r) with |r| <= ln(2) / 2.
     """
-    x = max(x, _LOWEST)
+    x = min(max(x, _LOWEST), _HIGHEST)
     k = _round(x * _LOG2_E)
     r = (x - k * _LN2_HIGH) - k * _LN2_LOW
     q = r * r

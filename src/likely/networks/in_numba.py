@@ -73,6 +73,8 @@ class CompiledDensity(Density):
         cotangents: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and the gradient (r, p)."""
+        if len(weights) != len(self.prepared(np.zeros(self.size))):
+            raise ValueError(f"{len(weights)} weights are not prepared ones.")
         kernels = Pulling(self.kernels.log_likelihood, self.kernels.pullback)
         return native.pull(kernels, weights, self.packed, theta, index, trials, cotangents)
 

@@ -13,7 +13,7 @@ from likely.certificates.checking import check
 from likely.errors import ModelError, unknown
 from likely.likelihood import Likelihood
 from likely.shipped import SHIPPED, SUFFIX
-from likely.shipped.recipes import RECIPES
+from likely.shipped.recipes import RECIPES, From
 from likely.zoo import models
 
 
@@ -27,7 +27,7 @@ class Built(NamedTuple):
 def build(
     names: Iterable[str] = (), *, folder: Path = SHIPPED, quick: bool = False
 ) -> Iterator[Built]:
-    """Make likelihoods, certify them, and write their files; one after the other, as asked for.
+    """Make likelihoods, certify them, and write their files, one after the other.
 
     Args:
         names: of the likelihoods; all of them by default. Those made from others come after them.
@@ -41,7 +41,7 @@ def build(
     for name in wanted:
         if name not in RECIPES:
             raise ModelError(unknown("recipe", name, RECIPES))
-    for name in wanted:
+    for name in sorted(wanted, key=lambda name: isinstance(RECIPES[name], From)):
         made = RECIPES[name].likelihood(models[name])
         path = made.save(folder / f"{name}{SUFFIX}")  # a check that fails does not lose it
         certified = made.certified(check(made, model=models[name], quick=quick))
