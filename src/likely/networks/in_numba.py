@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,17 +74,20 @@ class CompiledDensity(Density):
         cotangents: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and the gradient (r, p)."""
-        if len(weights) != len(self.prepared(np.zeros(self.size))):
+        if len(weights) != self._prepared_size:
             raise ValueError(f"{len(weights)} weights are not prepared ones.")
         kernels = Pulling(self.kernels.log_likelihood, self.kernels.pullback)
         return native.pull(kernels, weights, self.packed, theta, index, trials, cotangents)
 
+    @functools.cached_property
+    def _prepared_size(self) -> int:
+        return len(self.prepared(np.zeros(self.size)))
+
     def compiled_pullback(self) -> Any:
         """Return the numba function(weights, theta, index, trials, cotangents, wanted)."""
         p = len(self.declaration.parameters)
-        size = len(self.prepared(np.zeros(self.size)))
         kernels = Pulling(self.kernels.log_likelihood, self.kernels.pullback)
-        return native.pullback_caller(kernels, size, self.packed, p)
+        return native.pullback_caller(kernels, self._prepared_size, self.packed, p)
 
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""
