@@ -184,8 +184,18 @@ def test_forbidden_parameters_are_impossible() -> None:
     assert np.isnan(lba.sample(row, 2, seed=0).to_numpy()).all()
 
 
+def _of_two_or_four(name: str) -> bool:
+    """Tell whether the same race of three accumulators is tested always."""
+    return name.endswith(("2", "4"))
+
+
 @pytest.mark.parametrize(
-    "name", [n for n, recipe in RECIPES.items() if isinstance(recipe, ClosedForm)]
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] if _of_two_or_four(n) else [])
+        for n, recipe in RECIPES.items()
+        if isinstance(recipe, ClosedForm)
+    ],
 )
 def test_closed_forms_are_exact(name: str) -> None:
     """They are the twin's density, choice by choice."""

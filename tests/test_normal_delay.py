@@ -141,7 +141,9 @@ def test_refuses_delays_that_mean_nothing() -> None:
             NormallyDelayed(WienerPassage(1.0, 1.0, 0.5), mean, sd)
 
 
-@pytest.mark.parametrize("name", ["ddm_normal_st", "ddm_truncnormt"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("ddm_normal_st", marks=pytest.mark.slow), "ddm_truncnormt"]
+)
 def test_trials_have_the_exact_distribution(name: str) -> None:
     """Of which both models have the same one, where it is cut off and where it is not."""
     n = 40_000

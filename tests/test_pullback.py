@@ -80,7 +80,7 @@ def test_times_at_the_edges_of_what_is_possible(likelihood: lk.Likelihood) -> No
 @pytest.mark.parametrize(
     ("choices", "components", "products", "closing", "delayed"),
     [
-        ((0,), 1, True, True, True),
+        ((0,), 3, True, True, True),
         ((0, 1, 2), 3, False, False, False),
         ((0, 1, 2, 3), 8, True, True, True),
     ],
