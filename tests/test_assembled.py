@@ -133,6 +133,7 @@ def test_gradients_are_those_of_finite_differences(likelihood: Likelihood, row: 
         np.testing.assert_allclose(gradients[:, j], numeric, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_rows_of_their_own_give_what_one_row_gives(likelihood: Likelihood, row: FloatArray) -> None:
     """Distinct rows are found, and JAX agrees with what evaluates in parts."""
     trials = _seen(likelihood, row, 5)
