@@ -77,15 +77,22 @@ def unpack(whole, real):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
+def scale(features, j):  # type: ignore[no-untyped-def]
+    """Return the middle of a feature's box and half its width."""
+    low, high = features[j, 1], features[j, 2]
+    if features[j, 3] > 0:
+        low, high = math.log(low), math.log(high)
+    return 0.5 * (low + high), 0.5 * (high - low)
+
+
+@_compiled
+def inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
     """Write standardised inputs (rows, m) and their derivatives (rows, p, m), which start at 0."""
     count = features.shape[0]
     for j in range(count):
         column = int(features[j, 0])
         logarithm = features[j, 3] > 0
-        low = math.log(features[j, 1]) if logarithm else features[j, 1]
-        high = math.log(features[j, 2]) if logarithm else features[j, 2]
-        centre, half = 0.5 * (low + high), 0.5 * (high - low)
+        centre, half = scale(features, j)
         for i in range(rows.shape[0]):
             value = max(rows[i, column], SMALLEST) if logarithm else rows[i, column]
             scaled = ((math.log(value) if logarithm else value) - centre) / half
@@ -170,7 +177,7 @@ def network(weights, sizes, first, dfirst, outputs, slopes):  # type: ignore[no-
 
 
 @_compiled
-def _normalise(outputs, slopes, terms):  # type: ignore[no-untyped-def]
+def normalise(outputs, slopes, terms):  # type: ignore[no-untyped-def]
     """Turn the first `terms` outputs, logits, into log weights; adjust their derivatives."""
     for i in range(outputs.shape[0]):
         top = -np.inf
@@ -198,10 +205,10 @@ def mixtures_at(weights, layout, rows, derivatives):  # type: ignore[no-untyped-
     dx = np.zeros((count, p, layout.sizes[0]))
     outputs = np.empty((count, layout.sizes[-1]))
     slopes = np.empty((count, p, layout.sizes[-1]))
-    _inputs(layout.features, rows, x, dx)
+    inputs(layout.features, rows, x, dx)
     network(weights, layout.sizes, x, dx, outputs, slopes)
     terms = layout.choices.shape[0] * layout.components
-    _normalise(outputs, slopes, terms)
+    normalise(outputs, slopes, terms)
     if outputs.shape[1] > 3 * terms:
         close(outputs, slopes, 3 * terms)
     return outputs, slopes

@@ -45,6 +45,20 @@ class Packed(NamedTuple):
     real: FloatArray
 
 
+class Kernels(NamedTuple):
+    """The loops of a density's compiled code.
+
+    Args:
+        log_likelihood: which gives the derivatives of each trial by its own parameters.
+        draws: which makes trials of random numbers.
+        pullback: which gives derivatives by parameter rows at once; None if there is none.
+    """
+
+    log_likelihood: Kernel
+    draws: Kernel
+    pullback: Kernel | None = None
+
+
 # Kept as text: numba does not find a closure again on disk.
 _ENTRY = """
 def entry(weights, whole, real, dims, theta, a, b, c):
@@ -140,20 +154,8 @@ def _dims(weights: int, packed: Packed, parameters: int, columns: int) -> np.nda
     return np.array(counts, dtype=np.int64)
 
 
-class Pulling(NamedTuple):
-    """The kernels that derivatives by parameter rows come from.
-
-    Args:
-        log_likelihood: which gives the derivatives of each trial by its own parameters.
-        pullback: which gives those by rows at once; None if there is none.
-    """
-
-    log_likelihood: Kernel
-    pullback: Kernel | None
-
-
 def pull(
-    kernels: Pulling,
+    kernels: Kernels,
     weights: FloatArray,
     packed: Packed,
     theta: FloatArray,
@@ -194,7 +196,7 @@ def _pull_dims(weights: int, packed: Packed, parameters: int) -> np.ndarray:
     return np.array(counts, dtype=np.int64)
 
 
-def pullback_caller(kernels: Pulling, size: int, packed: Packed, parameters: int) -> Any:
+def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int) -> Any:
     """Return a numba function(weights, theta (r, p), index, trials, cotangents (n,), wanted).
 
     It returns log densities (n,) and the gradient (r, p), which has no rows unless it is wanted.

@@ -14,11 +14,15 @@ from typing import Any
 import numba
 import numpy as np
 
+from likely.kernels.closing import close
 from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI
 from likely.kernels.mixture import (
     REACH,
     SMALLEST,
     Layout,
+    inputs,
+    normalise,
+    scale,
     span_of,
     supported,
     trial,
@@ -35,26 +39,6 @@ _compiled = numba.njit(nogil=True, error_model="numpy")
 
 
 @_compiled
-def _inputs(features, rows, x):  # type: ignore[no-untyped-def]
-    """Write the network's inputs (rows, m)."""
-    count = features.shape[0]
-    for j in range(count):
-        column, logarithm = int(features[j, 0]), features[j, 3] > 0
-        centre, half = _scale(features, j)
-        for i in range(rows.shape[0]):
-            value = rows[i, column]
-            value = math.log(max(value, SMALLEST)) if logarithm else value
-            x[i, j] = min(max((value - centre) / half, -REACH), REACH)
-    if x.shape[1] > count:
-        for i in range(rows.shape[0]):
-            place = count
-            for j in range(count):
-                for k in range(j, count):
-                    x[i, place] = x[i, j] * x[i, k]
-                    place += 1
-
-
-@_compiled
 def _by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
     """Add to gradient (rows, p), given derivatives dx (rows, m) by inputs; dx is lost."""
     count = features.shape[0]
@@ -68,7 +52,7 @@ def _by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
                     place += 1
     for j in range(count):
         column, logarithm = int(features[j, 0]), features[j, 3] > 0
-        half = _scale(features, j)[1]
+        half = scale(features, j)[1]
         for i in range(rows.shape[0]):
             if abs(x[i, j]) < REACH:
                 slope = 1.0 / max(rows[i, column], SMALLEST) if logarithm else 1.0
@@ -76,35 +60,8 @@ def _by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _scale(features, j):  # type: ignore[no-untyped-def]
-    """Return the middle of a feature's box and half its width."""
-    low, high = features[j, 1], features[j, 2]
-    if features[j, 3] > 0:
-        low, high = math.log(low), math.log(high)
-    return 0.5 * (low + high), 0.5 * (high - low)
-
-
-@_compiled
-def _normalise(outputs, terms):  # type: ignore[no-untyped-def]
-    """Turn logits into log weights, and the output after the terms' into a closing rate."""
-    for i in range(outputs.shape[0]):
-        top = -np.inf
-        for j in range(terms):
-            top = max(top, outputs[i, j])
-        total = 0.0
-        for j in range(terms):
-            total += math.exp(outputs[i, j] - top)
-        shift = top + math.log(total)
-        for j in range(terms):
-            outputs[i, j] -= shift
-        if outputs.shape[1] > 3 * terms:
-            raw = outputs[i, 3 * terms]
-            outputs[i, 3 * terms] = max(raw, 0.0) + math.log1p(math.exp(-abs(raw)))
-
-
-@_compiled
 def _by_logits(outputs, by_outputs, terms):  # type: ignore[no-untyped-def]
-    """Turn derivatives by what `_normalise` made into those by the network's outputs."""
+    """Turn derivatives by what `normalise` and `close` made into those by the outputs."""
     for i in range(outputs.shape[0]):
         total = 0.0
         for j in range(terms):
@@ -286,9 +243,12 @@ def _puller(components: int) -> Any:
             slopes = np.empty(rows.shape[0] * hidden)
             outputs = np.empty((rows.shape[0], layout.sizes[-1]))
             by_outputs = np.zeros(outputs.shape)
-            _inputs(layout.features, rows, x)
+            none = np.empty((rows.shape[0], 0, 0))  # derivatives, which flow the other way
+            inputs(layout.features, rows, x, none)
             forward(turned, layout.sizes, x, slopes, outputs)
-            _normalise(outputs, terms)
+            normalise(outputs, none, terms)
+            if outputs.shape[1] > 3 * terms:
+                close(outputs, none, 3 * terms)
             for r in range(rows.shape[0]):
                 begin = (block + r) * kinds
                 groups = begins[begin : begin + kinds + 1], ends[begin : begin + kinds]

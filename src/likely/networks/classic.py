@@ -31,8 +31,8 @@ from likely.kernels.classic import (
 )
 from likely.kernels.classic_draws import GRID, classic_draws
 from likely.kernels.mixture import REACH
-from likely.kernels.native import Packed
-from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
+from likely.kernels.native import Kernels, Packed
+from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.law import supported
 from likely.networks.network import (
     ACTIVATIONS,

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import abc
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from likely.declaration import Declaration
 from likely.kernels import native
-from likely.kernels.native import Packed, Pulling
+from likely.kernels.native import Kernels, Packed
 from likely.networks.density import Density
 from likely.networks.in_jax import draw_in_jax
 from likely.typing import FloatArray
-
-
-class Kernels(NamedTuple):
-    """The loops of `likely.kernels` that a density's compiled code runs; see `kernels.native`."""
-
-    log_likelihood: Any
-    draws: Any
-    pullback: Any | None = None
 
 
 class CompiledDensity(Density):
@@ -76,8 +68,7 @@ class CompiledDensity(Density):
         """Return log densities (n,) and the gradient (r, p)."""
         if len(weights) != self._prepared_size:
             raise ValueError(f"{len(weights)} weights are not prepared ones.")
-        kernels = Pulling(self.kernels.log_likelihood, self.kernels.pullback)
-        return native.pull(kernels, weights, self.packed, theta, index, trials, cotangents)
+        return native.pull(self.kernels, weights, self.packed, theta, index, trials, cotangents)
 
     @functools.cached_property
     def _prepared_size(self) -> int:
@@ -86,8 +77,7 @@ class CompiledDensity(Density):
     def compiled_pullback(self) -> Any:
         """Return the numba function(weights, theta, index, trials, cotangents, wanted)."""
         p = len(self.declaration.parameters)
-        kernels = Pulling(self.kernels.log_likelihood, self.kernels.pullback)
-        return native.pullback_caller(kernels, self._prepared_size, self.packed, p)
+        return native.pullback_caller(self.kernels, self._prepared_size, self.packed, p)
 
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""

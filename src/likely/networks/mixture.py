@@ -39,11 +39,11 @@ from likely.kernels.mixture import (
     mixture_log_likelihood,
     pack,
 )
-from likely.kernels.native import Packed
+from likely.kernels.native import Kernels, Packed
 from likely.kernels.perceptron import transposed
 from likely.kernels.pullback import mixture_pullback
 from likely.networks.in_jax import evaluate_in_jax, log_density_of_law, log_density_of_rows
-from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
+from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.inverse_gaussian import Mixture, draw_trials
 from likely.networks.perceptron import Perceptron, weight_shapes
 from likely.typing import FloatArray

@@ -20,7 +20,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
-from likely.kernels.native import Packed
+from likely.kernels.native import Kernels, Packed
 from likely.kernels.race_mixture import (
     COARSE,
     FINE,
@@ -38,7 +38,7 @@ from likely.networks.in_jax import (
     log_density_of_law,
     log_density_of_rows,
 )
-from likely.networks.in_numba import CompiledDensity, Kernels, is_plain
+from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired, wiring_to_json
 from likely.typing import FloatArray
