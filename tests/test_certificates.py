@@ -25,6 +25,7 @@ from likely.certificates.region import Region
 from likely.certificates.transforms import band, distance
 from likely.errors import FileFormatError, ModelError, ParameterError
 from likely.likelihood import Likelihood
+from likely.networks.delayed import DelayedDensity
 from likely.plots.certificate import (
     certificate_by_parameter,
     certificate_shift,
@@ -346,3 +347,17 @@ def test_the_same_seed_gives_the_same_certificate() -> None:
     effort = replace(SMALL, sets=10, posteriors=1, trials=(20,), simulated=5)
     first, second = (examine(handmade_ddm(), effort=effort, seed=4) for _ in range(2))
     assert replace(first, seconds=0.0) == replace(second, seconds=0.0)
+
+
+@pytest.mark.slow
+def test_gradients_by_a_spread_of_the_non_decision_time_are_compared_where_both_are_known() -> None:
+    """The exact density counts times from the onset, which moves with the spread; rt does not."""
+    model = lk.models["ddm_st"]
+    base = lk.load("ddm")
+    likelihood = Likelihood(
+        DelayedDensity(model.declaration, base.density), base.weights, base.training
+    )
+    region = Region.of(likelihood.declaration, None)
+    rows = region.sets(12, 0)
+    found = against_exact(likelihood, model.twin, region, rows, len(rows), silent)
+    assert found.gradient.median < 0.1

@@ -194,7 +194,7 @@ def _errors(region: Region, exact: _Exact, log_q: FloatArray, by_parameter: Floa
     gradient = None
     if exact.gradients is not None:
         shaping = list(region.declaration.shaping)
-        scaled = by_parameter[..., shaping] * region.width[shaping]
+        scaled = _at_fixed_decision_time(region, by_parameter)[..., shaping] * region.width[shaping]
         lengths = np.linalg.norm(scaled - exact.gradients, axis=-1)
         gradient = _mean_error(shares, lengths, np.isfinite(exact.gradients).all(axis=-1))
     return _Errors(
@@ -204,6 +204,19 @@ def _errors(region: Region, exact: _Exact, log_q: FloatArray, by_parameter: Floa
         slope,
         gradient,
     )
+
+
+def _at_fixed_decision_time(region: Region, by_parameter: FloatArray) -> FloatArray:
+    """Return gradients (n, C, p) at fixed response times as ones at fixed decision times.
+
+    Decision times count from the earliest non-decision time, which is early by the spread.
+    """
+    spread, column = region.declaration.spread, region.declaration.non_decision_column
+    if spread is None:
+        return by_parameter
+    gradients = by_parameter.copy()
+    gradients[..., region.declaration.names.index(spread)] += by_parameter[..., column]
+    return gradients
 
 
 def _mean_error(shares: FloatArray, errors: FloatArray, known: np.ndarray) -> float:

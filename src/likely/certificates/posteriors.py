@@ -18,7 +18,9 @@ from likely.reference import log_density
 from likely.typing import FloatArray
 
 DRAWS = 250
-ENOUGH = 0.3  # share of effective draws at which they stay as they are
+ROUNDS = (DRAWS, DRAWS, DRAWS, 2 * DRAWS)  # of importance sampling, which adapts between them
+ENOUGH = 0.3 * DRAWS  # effective draws at which they stay as they are
+PARENTS = 60.0  # effective draws that the next round adapts to
 FEWEST = 25.0  # effective draws below which a posterior is not known
 MOVES = 25
 GROUPS = 600  # rows of a reduced data set
@@ -91,8 +93,10 @@ class DataSet:
 
     def under_network(self, points: FloatArray) -> FloatArray:
         """Return log posteriors (n,) under q, but for a constant."""
-        sums = [self._network(row)[0] for row in self.rows(points)]
-        return np.array(sums) + _log_jacobian(points)
+        table = self.likelihood.density.tabulate(
+            self.likelihood.weights, self.rows(points), self.trials
+        )
+        return np.asarray(table @ self.counts + _log_jacobian(points))
 
     def under_exact(self, points: FloatArray) -> FloatArray:
         """Return log posteriors (n,) under p, but for a constant."""
@@ -155,15 +159,18 @@ def network_draws(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return draws (n, p) for the posterior under q, its log values, and log weights, (n,) each.
 
-    Draws from Laplace's approximation, weighted, where that is like the posterior; elsewhere, as
-    where a data set hardly constrains parameters, the draws then move as a population.
+    Weighted draws from a distribution that begins as Laplace's approximation and adapts to the
+    posterior in a few rounds; where even the last is unlike it, as where a data set hardly
+    constrains parameters, the draws then move as a population.
     """
     proposal = Proposal.around(*laplace(data, truth))
-    draws = proposal.draw(rng, DRAWS)
-    log_q = data.under_network(draws)
-    log_ratios = log_q - proposal.log_density(draws)
-    if effective(weights(log_ratios)) >= ENOUGH * DRAWS:
-        return draws, log_q, log_ratios
+    for candidates in ROUNDS:
+        draws = proposal.draw(rng, candidates)
+        log_q = data.under_network(draws)
+        log_ratios = log_q - proposal.log_density(draws)
+        if effective(weights(log_ratios)) >= ENOUGH:
+            return draws, log_q, log_ratios
+        proposal = Proposal.around(*moments(draws, tempered(log_ratios, PARENTS)))
     draws, log_q = moved(data.under_network, *resampled(draws, log_q, log_ratios, rng), rng)
     return draws, log_q, np.zeros(DRAWS)
 
@@ -172,9 +179,9 @@ def resampled(
     draws: FloatArray, log_q: FloatArray, log_ratios: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Return as many draws, repeated by weights that are flattened until enough differ."""
-    reached = np.cumsum(tempered(log_ratios, ENOUGH * DRAWS))
+    reached = np.cumsum(tempered(log_ratios, ENOUGH))
     places = (np.arange(DRAWS) + rng.random()) / DRAWS * reached[-1]
-    chosen = np.minimum(np.searchsorted(reached, places), DRAWS - 1)
+    chosen = np.minimum(np.searchsorted(reached, places), len(draws) - 1)
     chosen = rng.permutation(chosen)
     return draws[chosen], log_q[chosen]
 

@@ -46,6 +46,11 @@ class Density(abc.ABC):
     ) -> tuple[FloatArray, FloatArray]:
         """Return each trial's log density, (n,), and its gradient by its parameters, (n, p)."""
 
+    def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+        """Return the log density of each trial (n, 2) at each of r parameter rows: (r, n)."""
+        values = [self.evaluate(weights, row[None], trials)[0] for row in theta]
+        return np.array(values).reshape(len(theta), len(trials))
+
     @abc.abstractmethod
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray

@@ -22,7 +22,7 @@ from likely.networks.law import Law, all_observed, coded_log_density, onset, sup
 from likely.typing import FloatArray
 
 AT_ONCE = 8192  # trials evaluated at once, which bounds memory
-SIZES = (8, 1024, AT_ONCE)  # numbers of rows and trials that fewer are rounded up to
+SIZES = (8, 128, 1024, AT_ONCE)  # numbers of rows and trials that fewer are rounded up to
 
 
 class LawDensity(Density):
@@ -50,6 +50,10 @@ class LawDensity(Density):
     ) -> tuple[FloatArray, FloatArray]:
         """Return log densities (n,) and their gradients (n, p)."""
         return evaluate_in_jax(self, weights, theta, trials)
+
+    def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+        """Return log densities (r, n)."""
+        return tabulate_in_jax(self, weights, theta, trials)
 
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
@@ -191,6 +195,34 @@ def _part(
             all_observed(trials),
         )
         return np.array(values)[:n], np.array(gradients)[:n]
+
+
+def tabulate_in_jax(
+    density: Density, weights: FloatArray, theta: FloatArray, trials: FloatArray
+) -> FloatArray:
+    """Do what `Density.tabulate` does.
+
+    Pairs are evaluated `AT_ONCE`, so that few trials at many rows cost no more than many at few.
+    """
+    n, pairs = len(trials), len(theta) * len(trials)
+    found = np.empty(pairs)
+    with jax.enable_x64(True):
+        for begin in range(0, pairs, AT_ONCE):
+            row, trial = np.divmod(np.arange(begin, min(begin + AT_ONCE, pairs)), n)
+            places = np.arange(row[0], row[-1] + 1)
+            values = _values(
+                density, weights, theta[_padded(places, SIZES)], _padded(row - row[0], SIZES[-1:]),
+                trials[_padded(trial, SIZES[-1:])],
+            )  # fmt: skip
+            found[begin : begin + AT_ONCE] = np.array(values)[: len(row)]
+    return found.reshape(len(theta), n)
+
+
+@partial(jax.jit, static_argnums=0)
+def _values(
+    density: Density, weights: jax.Array, rows: jax.Array, index: jax.Array, trials: jax.Array
+) -> jax.Array:
+    return density.log_density_of_rows(weights, rows, index, trials)
 
 
 def _padded(indices: np.ndarray, sizes: Sequence[int]) -> np.ndarray:

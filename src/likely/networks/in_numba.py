@@ -12,7 +12,7 @@ from likely.declaration import Declaration
 from likely.kernels import native
 from likely.kernels.native import Kernels, Packed
 from likely.networks.density import Density
-from likely.networks.in_jax import draw_in_jax
+from likely.networks.in_jax import draw_in_jax, tabulate_in_jax
 from likely.typing import FloatArray
 
 
@@ -47,6 +47,12 @@ class CompiledDensity(Density):
             return self.evaluate_in_jax(weights, theta, trials)
         kernel = self.kernels.log_likelihood
         return native.log_densities(kernel, weights, self.packed, theta, trials)
+
+    def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+        """Return log densities (r, n)."""
+        if not self.compilable:
+            return tabulate_in_jax(self, weights, theta, trials)
+        return super().tabulate(weights, theta, trials)
 
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
