@@ -22,7 +22,7 @@ import numpy as np
 from likely.kernels.diffusion import MAX_STEPS, crossed, moved, step
 from likely.kernels.rng import normal, stream, uniform
 
-LONG = 0.1  # length of a jump that counts as long, in distances to the nearer boundary
+LONG = 0.115  # length of a jump that counts as long, in distances to the nearer boundary
 NEAR = 0.004  # smallest distance that counts, in half-widths
 SPREAD = 0.5  # variance of a step's Brownian part, in squared distances
 
