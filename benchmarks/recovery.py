@@ -19,18 +19,14 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import nutpie
-import pymc as pm
 from matplotlib.figure import Figure
 
 import likely as lk
 from likely.certificates.importance import Proposal, effective, moments, tempered, weights
-from likely.certificates.posteriors import DataSet, laplace
+from likely.certificates.posteriors import DataSet, laplace, moved
 from likely.certificates.queries import answers_omissions
 from likely.certificates.region import Region
 from likely.densities.twin import TOLERANCE, ExactTwin, FirstPassage
@@ -47,8 +43,7 @@ INTERVAL = 0.9
 ROUNDS = (300, 300, 300, 600, 600, 1200, 1200)  # candidates of importance sampling
 ENOUGH = 150  # effective draws, which stay
 FEWEST_PARENTS = 60  # effective draws that the next proposal is fitted to
-TUNE, DRAWS = 400, 400  # of two chains, where they do not
-EARLY = 0.01  # seconds: where chains start in the non-decision time
+MEMBERS, STRETCHES, MOVES = 300, 8, 25  # of a population, where they do not: 200 moves
 LONGEST_SHIFT = 1.0  # seconds: upper end of a non-decision time's box that has none
 PATIENCE = 100.0  # seconds after which a trial counts as an omission
 WRONG = 5  # data sets too few or too many inside their intervals, of 50: under 3% by chance
@@ -71,12 +66,14 @@ class Recovery:
         truths: (sets, p).
         means: of posteriors, (sets, p).
         below: posterior probability of less than the truth, (sets, p).
+        populations: how many posteriors took a population that moves.
     """
 
     names: tuple[str, ...]
     truths: FloatArray
     means: FloatArray
     below: FloatArray
+    populations: int
 
     @property
     def inside(self) -> np.ndarray:
@@ -112,52 +109,33 @@ def simulated(
     return np.ascontiguousarray(known[["rt", "choice"]].to_numpy())
 
 
-class Chains:
-    """NUTS, compiled once for all data sets of a likelihood."""
-
-    def __init__(self, likelihood: lk.Likelihood, region: Region) -> None:
-        self._likelihood, self._region = likelihood, region
-
-    @cached_property
-    def _compiled(self) -> Any:
-        declaration = self._likelihood.declaration
-        with pm.Model() as model:
-            trials = pm.Data("observed", np.tile([5.0, float(declaration.choices[0])], (TRIALS, 1)))
-            free = {name: pm.Uniform(name, *ends) for name, ends in self._region.box.items()}
-            self._likelihood.potential("trials", observed=trials, **free)
-        early = {} if declaration.non_decision is None else {declaration.non_decision: EARLY}
-        jittered = {variable for name, variable in free.items() if name not in early}
-        return nutpie.compile_pymc_model(model, initial_points=early, jitter_rvs=jittered)
-
-    def draws(self, trials: FloatArray, seed: int) -> FloatArray:
-        """Draw parameter rows (n, p) from the posterior given encoded trials."""
-        idata: Any = nutpie.sample(
-            self._compiled.with_data(observed=trials),
-            tune=TUNE, draws=DRAWS, chains=2, seed=seed, progress_bar=False, save_warmup=False,
-        )  # fmt: skip
-        columns = [idata["posterior"][name].to_numpy().ravel() for name in self._region.box]
-        return np.stack(columns, axis=1)
-
-
-def by_importance(
+def posterior(
     likelihood: lk.Likelihood, region: Region, trials: FloatArray, truth: FloatArray, seed: int
-) -> FloatArray | None:
+) -> tuple[FloatArray, bool]:
     """Draw parameter rows (n, p) from the posterior with a flat prior over the region.
 
     Laplace's approximation, begun at the truth, proposes; what its draws say of the posterior
-    proposes next, until draws are resampled by their weights. None if no proposal comes near.
+    proposes next, until draws are resampled by their weights. Where no proposal comes near, the
+    last draws move as a population, many times. Also tells whether they did.
     """
     data = DataSet.of(likelihood, NoTwin(), region, trials)
     rng = np.random.default_rng(seed)
     proposal = Proposal.around(*laplace(data, truth))
     for candidates in ROUNDS:
         points = proposal.draw(rng, candidates)
-        ratios = data.under_network(points) - proposal.log_density(points)
+        values = data.under_network(points)
+        ratios = values - proposal.log_density(points)
         shares = weights(ratios)
         if effective(shares) >= ENOUGH:
-            return data.rows(rng.choice(points, 4 * ENOUGH, p=shares))
+            return data.rows(rng.choice(points, 4 * ENOUGH, p=shares)), False
         proposal = Proposal.around(*moments(points, tempered(ratios, FEWEST_PARENTS)))
-    return None
+    members = rng.choice(len(points), MEMBERS, p=tempered(ratios, FEWEST_PARENTS))
+    points, values = points[members], values[members]
+    kept = []
+    for _ in range(STRETCHES):
+        points, values = moved(data.under_network, points, values, rng, MOVES)
+        kept.append(points)
+    return data.rows(np.concatenate(kept[STRETCHES // 2 :])), True
 
 
 def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Recovery:
@@ -166,21 +144,17 @@ def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Re
     truths = region.sets(sets, SEED)
     data = [simulated(likelihood, model, truth, SEED + i) for i, truth in enumerate(truths)]
 
-    def quick(index: int) -> FloatArray | None:
-        return by_importance(likelihood, region, data[index], truths[index], SEED + index)
+    def sample(index: int) -> tuple[FloatArray, bool]:
+        return posterior(likelihood, region, data[index], truths[index], SEED + index)
 
     with ThreadPoolExecutor(available_cores()) as pool:
-        found = list(pool.map(quick, range(len(truths))))
-    chains = Chains(likelihood, region)
-    print(f"{sum(rows is None for rows in found)} of {sets} by NUTS", flush=True)
-    draws = [
-        chains.draws(data[i], SEED + i) if rows is None else rows for i, rows in enumerate(found)
-    ]
+        found = list(pool.map(sample, range(len(truths))))
+    draws = [rows for rows, _ in found]
     means = np.stack([rows.mean(axis=0) for rows in draws])
     below = np.stack(
         [(rows < truth).mean(axis=0) for rows, truth in zip(draws, truths, strict=True)]
     )
-    return Recovery(model.declaration.names, truths, means, below)
+    return Recovery(model.declaration.names, truths, means, below, sum(m for _, m in found))
 
 
 def table(model: lk.Model, found: Recovery) -> str:
@@ -237,7 +211,10 @@ def main() -> None:
             print(f"{name}: {error}\n", flush=True)
             continue
         seconds = time.monotonic() - began
-        print(f"{name}: {len(found.truths)} data sets of {TRIALS} trials in {seconds:.0f} s")
+        print(
+            f"{name}: {len(found.truths)} data sets of {TRIALS} trials in {seconds:.0f} s, "
+            f"{found.populations} by populations"
+        )
         print(f"{table(lk.models[name], found)}\n", flush=True)
         if options.figure is not None:
             options.figure.mkdir(parents=True, exist_ok=True)

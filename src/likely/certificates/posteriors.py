@@ -187,7 +187,11 @@ def resampled(
 
 
 def moved(
-    log_posterior: LogPosterior, draws: FloatArray, values: FloatArray, rng: np.random.Generator
+    log_posterior: LogPosterior,
+    draws: FloatArray,
+    values: FloatArray,
+    rng: np.random.Generator,
+    moves: int = MOVES,
 ) -> tuple[FloatArray, FloatArray]:
     """Move a population (n, p) to a distribution by Metropolis steps along its own differences.
 
@@ -198,7 +202,7 @@ def moved(
     n, p = draws.shape
     jitter = JITTER * draws.std(axis=0)
     halves = np.arange(0, n, 2), np.arange(1, n, 2)
-    for move in range(MOVES):
+    for move in range(moves):
         factor = 1.0 if move % 5 == 4 else 2.38 / np.sqrt(2.0 * p)
         for mine, theirs in (halves, halves[::-1]):
             first, second = (draws[rng.choice(theirs, len(mine))] for _ in range(2))

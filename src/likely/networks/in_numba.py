@@ -15,6 +15,8 @@ from likely.networks.density import Density
 from likely.networks.in_jax import draw_in_jax, tabulate_in_jax
 from likely.typing import FloatArray
 
+AT_ONCE = 65_536  # pairs of row and trial tabulated at once, which bounds memory
+
 
 class CompiledDensity(Density):
     """A density with compiled code for some of its forms; the others run in JAX.
@@ -52,7 +54,15 @@ class CompiledDensity(Density):
         """Return log densities (r, n)."""
         if not self.compilable:
             return tabulate_in_jax(self, weights, theta, trials)
-        return super().tabulate(weights, theta, trials)
+        n, prepared = len(trials), self.prepared(weights)
+        step = max(AT_ONCE // max(n, 1), 1)
+        parts = [theta[begin : begin + step] for begin in range(0, len(theta), step)]
+        found = [
+            self.pull(prepared, rows, np.repeat(np.arange(len(rows)), n),
+                      np.tile(trials, (len(rows), 1)), None)[0]
+            for rows in parts
+        ]  # fmt: skip
+        return np.concatenate([np.empty(0), *found]).reshape(len(theta), n)
 
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
