@@ -13,7 +13,7 @@ import likely as lk
 from likely.handbook.page import index, write_page
 from likely.writing import written_whole
 
-COLOURS = 96  # that a figure keeps, which makes its file a third as large
+COLOURS = 256  # that a figure keeps, which makes its file half as large
 FOLDER = Path(__file__).parent / "models"
 
 

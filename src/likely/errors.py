@@ -66,5 +66,6 @@ def _listed(name: str, names: list[str]) -> str:
     """Return names for a sentence: all of them, or the few most like `name` if they are many."""
     if len(names) <= MANY:
         return ", ".join(names) or "none"
-    like = difflib.get_close_matches(name, names, n=FEW, cutoff=0.0)
+    by_case = {n.lower(): n for n in names}
+    like = [by_case[n] for n in difflib.get_close_matches(name.lower(), by_case, n=FEW, cutoff=0.0)]
     return f"{', '.join(like)} and {len(names) - len(like)} more"

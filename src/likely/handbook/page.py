@@ -14,6 +14,7 @@ from likely.handbook.facts import about, parameter_table, written_choices
 from likely.handbook.standing import standing
 from likely.likelihood import Likelihood
 from likely.model import Model
+from likely.paths import sample_paths
 from likely.plots.cartoon import cartoon
 from likely.plots.parameters import effects_size, parameter_effects
 from likely.plots.style import house_style
@@ -72,9 +73,8 @@ def markdown(model: Model) -> str:
     parts.append(markdown_table(parameter_table(model)))
     if declaration.constraints:
         parts.append("Where " + " and ".join(f"`{c}`" for c in declaration.constraints) + ".")
-    parts.append(
-        f"![Sample paths, response times and parameters of {model.name}]({model.name}.png)"
-    )
+    shown = "Sample paths, response times" if _has_paths(model) else "Response times"
+    parts.append(f"![{shown} and parameters of {model.name}]({model.name}.png)")
     parts.append(_caption(model))
     parts += ["## Likelihood", standing(model).sentences, _example(model)]
     if found.hard:
@@ -119,11 +119,16 @@ def _delay(declaration: Declaration) -> str:
 
 
 def _caption(model: Model) -> str:
-    stands = "above and below" if len(model.choices) == 2 else "above"
-    return (
-        f"*Top: evidence in a few simulated trials, and response times of each choice {stands}. "
-        "Bottom: what each parameter does; the others are as at the top.*"
-    )
+    top = "response times of each choice"
+    if _has_paths(model):
+        stands = "above and below" if len(model.choices) == 2 else "above"
+        top = f"evidence in a few simulated trials, and {top} {stands}"
+    return f"*Top: {top}. Bottom: what each parameter does; the others are as at the top.*"
+
+
+def _has_paths(model: Model) -> bool:
+    row = typical_row(model.declaration)
+    return sample_paths(model, row, until=1.0, n=1, seed=0) is not None
 
 
 def _example(model: Model) -> str:

@@ -8,7 +8,7 @@ from likely.certificates.judgement import judged_shift
 from likely.certificates.record import Certificate
 from likely.diffusions import Diffusion
 from likely.model import Model
-from likely.shipped.headers import is_shipped, shipped_certificate
+from likely.shipped.headers import is_closed_form, is_shipped, shipped_certificate
 from likely.zoo import models
 
 
@@ -48,13 +48,16 @@ def standing(model: Model) -> Standing:
 
 def _shipped(name: str) -> Standing:
     certificate = shipped_certificate(name)
-    load = f'`lk.load("{name}")` loads a trained likelihood'
+    what = "the likelihood in closed form" if is_closed_form(name) else "a trained likelihood"
+    load = f'`lk.load("{name}")` loads {what}'
     if certificate is None:
         return Standing("not certified", f"{load}; how wrong it is has not been measured.")
     grade = certificate.grade.words
     found = certificate.exact
     error = "" if found is None else f" {found.log_density.median:.1g}"
-    return Standing(f"{grade}{error}", f"{load}, {grade}. {verdict_in_short(certificate)}")
+    return Standing(
+        f"{grade}{error}", f"{load}; its certificate says: {grade}. {verdict_in_short(certificate)}"
+    )
 
 
 def verdict_in_short(certificate: Certificate) -> str:

@@ -23,6 +23,7 @@ from likely.networks.race import AccumulatorForm, RaceDensity
 from likely.networks.rewired import RewiredDensity
 from likely.networks.wald import Wald
 from likely.networks.wiring import Wire, Wiring
+from likely.shipped import CLOSED_FORM
 from likely.training import train
 
 SEED = 1
@@ -103,7 +104,7 @@ class ClosedForm(Recipe):
     def likelihood(self, model: Model) -> Likelihood:
         """Return the density as it is."""
         density = RaceDensity(model.declaration, self.form, self.wiring)
-        record = Training("closed form", 0, 0, 0, 0.0, version("likely"))
+        record = Training(CLOSED_FORM, 0, 0, 0, 0.0, version("likely"))
         return Likelihood(density, density.flatten({}), record)
 
 
@@ -230,7 +231,7 @@ RECIPES: Mapping[str, Recipe] = {
     "ornstein_angle": Trained(hidden=_WIDE),
     "gamma_drift": Trained(hidden=_WIDE),
     "gamma_drift_angle": Trained(hidden=_WIDE),
-    "shrink_spot": Trained(hidden=_WIDE),
+    "shrink_spot": Trained(300_000, 60_000, _WIDE),
     "conflict_ds": Trained(sets=40_000, hidden=_WIDE),
     "conflict_stimflex": Trained(sets=40_000, hidden=_WIDE),
     "levy": Trained(60_000, 150_000, labels="draws"),

@@ -145,7 +145,8 @@ hyperbolic = Diffusion(
         purpose=URGENCY.format(how="fast at first and slower later"),
         equations=(WIENER, "b(s) = a / (1 + k s)", STARTING, ENDING),
         source="Hanks, Mazurek, Kiani, Hopp and Shadlen (2011), "
-        "Journal of Neuroscience 31, 6339-6352 (as the inverse of an urgency)",
+        "Journal of Neuroscience 31, 6339-6352, of an urgency that grows towards a limit; here the "
+        "boundary itself falls as a hyperbola",
         hard={"k": TIME_VARYING},
     ),
 )
@@ -154,6 +155,7 @@ logistic = Diffusion(
     "logistic",
     parameters={
         **_PLAIN,
+        "a": dataclasses.replace(NEARER_BOUNDARY, description="half the final boundary separation"),
         "B": Parameter("B", 0.1, 10.0, POSITIVE, "1/s", "speed of the collapse"),
         "M": Parameter("M", 0.0, 5.0, unit="s", description="time of the collapse"),
         "nu": Parameter("nu", 0.2, 5.0, POSITIVE, description="asymmetry of the collapse"),
@@ -161,7 +163,7 @@ logistic = Diffusion(
     drift=constant_drift,
     boundary=logistic_boundary,
     about=About(
-        purpose=URGENCY.format(how="from one level to another"),
+        purpose=URGENCY.format(how="by 1 in all, from a + 1 at most to a"),
         equations=(
             WIENER,
             "b(s) = a + 1 - (1 + exp(-B (s - M)))^(-1 / nu)",

@@ -132,7 +132,9 @@ full_ddm = VariableDiffusion(
     constraints=("sz < a - a * abs(2 * z - 1)", NOT_BEFORE_0),
     about=About(
         purpose="The diffusion model in full: drift, start and non-decision time vary from trial "
-        "to trial, so that errors may be slower or faster than correct responses.",
+        "to trial, so that errors may be slower or faster than correct responses. As in "
+        "ssm-simulators, st and sz are half ranges, and sz is one of evidence; in HSSM and HDDM "
+        "they are ranges, and sz is one of z: st = st(HSSM) / 2, sz = a sz(HSSM).",
         equations=(
             WIENER,
             VARIABLE_DRIFT,

@@ -31,7 +31,8 @@ _BUMP = {
 BUMP = "dx = (v + c (s/p)^(shape_ - 1) exp((shape_ - 1)(1 - s/p))) ds + dW, p = (shape_ - 1) scale"
 PURPOSE = (
     "Conflict tasks, where an irrelevant feature captures the decision for a while: drift has a "
-    "bump, which peaks p seconds after the decision begins{more}."
+    "bump, which peaks p seconds after the decision begins{more}. The diffusion model of conflict "
+    "tasks (DMC) has the derivative of such a bump as its drift, which changes sign; this has not."
 )
 SOURCE = (
     "drift of ssm-simulators, after Ulrich, Schröter, Leuthold and Birngruber (2015), "
