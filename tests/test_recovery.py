@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pymc as pm
+import pytest
 
 import likely as lk
 
@@ -22,14 +23,18 @@ _found.loader.exec_module(benchmark)
 TRUTH = np.array([0.8, 1.2, 0.45, 0.3])
 
 
-def test_posteriors_are_those_of_pymc() -> None:
+def test_posteriors_are_those_of_pymc(monkeypatch: pytest.MonkeyPatch) -> None:
     ddm, model = lk.load("ddm"), lk.models["ddm"]
     trials = benchmark.simulated(ddm, model, TRUTH, 5)
     assert trials.shape == (benchmark.TRIALS, 2)
     region = benchmark.prior(ddm.declaration)
     assert region.box == {**ddm.box, "t": (0.0, 1.0)}
-    quick = [benchmark.by_importance(ddm, region, trials, TRUTH, seed) for seed in range(2)]
-    found = [*quick, benchmark.Chains(ddm, region).draws(trials, 2)[::2]]
+    quick = [benchmark.posterior(ddm, region, trials, TRUTH, seed) for seed in range(2)]
+    assert not any(populations for _, populations in quick)
+    monkeypatch.setattr(benchmark, "ENOUGH", 10 * sum(benchmark.ROUNDS))  # never enough
+    slow, populations = benchmark.posterior(ddm, region, trials, TRUTH, 2)
+    assert populations
+    found = [*(rows for rows, _ in quick), slow]
     with pm.Model():
         given = {name: pm.Uniform(name, *ends) for name, ends in region.box.items()}
         ddm("trials", **given, observed=trials)
@@ -52,5 +57,5 @@ def test_few_data_sets_come_back() -> None:
 
 def test_coverage_counts_what_lies_inside() -> None:
     below = np.array([[0.04, 0.5], [0.06, 0.949], [0.951, 0.96]])
-    found = benchmark.Recovery(("a", "b"), np.zeros((3, 2)), np.zeros((3, 2)), below)
+    found = benchmark.Recovery(("a", "b"), np.zeros((3, 2)), np.zeros((3, 2)), below, 0)
     assert found.inside.tolist() == [[False, True], [True, True], [False, False]]

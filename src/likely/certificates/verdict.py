@@ -30,7 +30,7 @@ def verdict(certificate: Certificate) -> str:
     sentences.append(_ADVICE[certificate.grade])
     failed = [j for j in certificate.judgements if not j.trusted]
     if failed:
-        reasons = "; ".join(f"{j.measure} is {j.value:.2g}, not {j.accurate:.2g}" for j in failed)
+        reasons = "; ".join(f"{j.measure} is {j.value:.3g}, above {j.accurate:.2g}" for j in failed)
         sentences.append(f"What keeps it from being accurate: {reasons}.")
     return " ".join(sentences)
 

@@ -155,7 +155,6 @@ logistic = Diffusion(
     "logistic",
     parameters={
         **_PLAIN,
-        "a": dataclasses.replace(NEARER_BOUNDARY, description="half the final boundary separation"),
         "B": Parameter("B", 0.1, 10.0, POSITIVE, "1/s", "speed of the collapse"),
         "M": Parameter("M", 0.0, 5.0, unit="s", description="time of the collapse"),
         "nu": Parameter("nu", 0.2, 5.0, POSITIVE, description="asymmetry of the collapse"),
