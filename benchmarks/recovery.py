@@ -25,8 +25,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import likely as lk
-from likely.certificates.importance import Proposal, effective, moments, tempered, weights
-from likely.certificates.posteriors import DataSet, laplace, moved
+from likely.certificates.posteriors import DataSet, network_draws
 from likely.certificates.queries import answers_omissions
 from likely.certificates.region import Region
 from likely.densities.twin import TOLERANCE, ExactTwin, FirstPassage
@@ -40,10 +39,9 @@ from likely.typing import FloatArray
 
 SETS, TRIALS, SEED = 50, 500, 0
 INTERVAL = 0.9
-ROUNDS = (300, 300, 300, 600, 600, 1200, 1200)  # candidates of importance sampling
-ENOUGH = 150  # effective draws, which stay
-FEWEST_PARENTS = 60  # effective draws that the next proposal is fitted to
-MEMBERS, STRETCHES, MOVES = 300, 8, 25  # of a population, where they do not: 200 moves
+ROUNDS = (300, 300, 300, 300, *6 * (600,), *12 * (1200,))  # draws of importance sampling
+ENOUGH = 1000  # effective draws at which no more rounds follow
+FEW = 300  # effective draws below which a posterior counts as poorly known
 LONGEST_SHIFT = 1.0  # seconds: upper end of a non-decision time's box that has none
 PATIENCE = 100.0  # seconds after which a trial counts as an omission
 WRONG = 5  # data sets too few or too many inside their intervals, of 50: under 3% by chance
@@ -66,14 +64,14 @@ class Recovery:
         truths: (sets, p).
         means: of posteriors, (sets, p).
         below: posterior probability of less than the truth, (sets, p).
-        populations: how many posteriors took a population that moves.
+        effective: how many draws without weights each posterior's are worth, (sets,).
     """
 
     names: tuple[str, ...]
     truths: FloatArray
     means: FloatArray
     below: FloatArray
-    populations: int
+    effective: FloatArray
 
     @property
     def inside(self) -> np.ndarray:
@@ -111,31 +109,15 @@ def simulated(
 
 def posterior(
     likelihood: lk.Likelihood, region: Region, trials: FloatArray, truth: FloatArray, seed: int
-) -> tuple[FloatArray, bool]:
+) -> tuple[FloatArray, float]:
     """Draw parameter rows (n, p) from the posterior with a flat prior over the region.
 
-    Laplace's approximation, begun at the truth, proposes; what its draws say of the posterior
-    proposes next, until draws are resampled by their weights. Where no proposal comes near, the
-    last draws move as a population, many times. Also tells whether they did.
+    Also tells how many draws they are worth.
     """
     data = DataSet.of(likelihood, NoTwin(), region, trials)
     rng = np.random.default_rng(seed)
-    proposal = Proposal.around(*laplace(data, truth))
-    for candidates in ROUNDS:
-        points = proposal.draw(rng, candidates)
-        values = data.under_network(points)
-        ratios = values - proposal.log_density(points)
-        shares = weights(ratios)
-        if effective(shares) >= ENOUGH:
-            return data.rows(rng.choice(points, 4 * ENOUGH, p=shares)), False
-        proposal = Proposal.around(*moments(points, tempered(ratios, FEWEST_PARENTS)))
-    members = rng.choice(len(points), MEMBERS, p=tempered(ratios, FEWEST_PARENTS))
-    points, values = points[members], values[members]
-    kept = []
-    for _ in range(STRETCHES):
-        points, values = moved(data.under_network, points, values, rng, MOVES)
-        kept.append(points)
-    return data.rows(np.concatenate(kept[STRETCHES // 2 :])), True
+    drawn = network_draws(data, truth, ROUNDS, ENOUGH, rng)
+    return data.rows(drawn.resampled(ENOUGH, rng)), drawn.effective
 
 
 def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Recovery:
@@ -144,7 +126,7 @@ def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Re
     truths = region.sets(sets, SEED)
     data = [simulated(likelihood, model, truth, SEED + i) for i, truth in enumerate(truths)]
 
-    def sample(index: int) -> tuple[FloatArray, bool]:
+    def sample(index: int) -> tuple[FloatArray, float]:
         return posterior(likelihood, region, data[index], truths[index], SEED + index)
 
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -154,7 +136,8 @@ def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Re
     below = np.stack(
         [(rows < truth).mean(axis=0) for rows, truth in zip(draws, truths, strict=True)]
     )
-    return Recovery(model.declaration.names, truths, means, below, sum(m for _, m in found))
+    worth = np.array([effective for _, effective in found])
+    return Recovery(model.declaration.names, truths, means, below, worth)
 
 
 def table(model: lk.Model, found: Recovery) -> str:
@@ -213,7 +196,7 @@ def main() -> None:
         seconds = time.monotonic() - began
         print(
             f"{name}: {len(found.truths)} data sets of {TRIALS} trials in {seconds:.0f} s, "
-            f"{found.populations} by populations"
+            f"{(found.effective < FEW).sum()} with fewer than {FEW} effective draws"
         )
         print(f"{table(lk.models[name], found)}\n", flush=True)
         if options.figure is not None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from likely.certificates.importance import Proposal, effective, moments, tempered, weights
+from likely.certificates.importance import (
+    Draws,
+    Proposal,
+    adaptive,
+    effective,
+    moments,
+    weights,
+)
 from likely.certificates.region import Region
 from likely.densities.twin import ExactTwin
 from likely.errors import ParameterError
@@ -17,20 +24,15 @@ from likely.likelihood import Likelihood
 from likely.reference import log_density
 from likely.typing import FloatArray
 
-DRAWS = 250
-ROUNDS = (DRAWS, DRAWS, DRAWS, 2 * DRAWS)  # of importance sampling, which adapts between them
-ENOUGH = 0.3 * DRAWS  # effective draws at which they stay as they are
-PARENTS = 60.0  # effective draws that the next round adapts to
+DRAWS = 250  # for which the exact density is solved
+ROUNDS = (DRAWS, DRAWS, DRAWS, DRAWS, 500, 500, 500, 500, 1000, 1000)  # of importance sampling
+ENOUGH = 150.0  # effective draws at which no more rounds follow
 FEWEST = 25.0  # effective draws below which a posterior is not known
-MOVES = 25
 GROUPS = 600  # rows of a reduced data set
-JITTER = 0.01  # of moves, in standard deviations of the population
 IMPOSSIBLE = 10.0  # shift, in standard deviations, where one density rules the other's draws out
 FARTHEST = 9.0  # logit of the edge of what is explored
 LARGEST_CURVATURE, SMALLEST_CURVATURE = 1e12, 0.05  # of a log posterior, on the logit scale
 REFUSED = 1e12  # minus a log posterior that is not finite, for the optimiser
-
-LogPosterior = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class DataSet:
 
 
 def difference(data: DataSet, truth: FloatArray, rng: np.random.Generator) -> Difference:
-    """Compare the posterior means under q and p, with draws from the former that both weigh.
+    """Compare the posterior means under q and p, with draws wider than the former that both weigh.
 
     The same draws serve both, so that most of the error of sampling cancels. With many trials they
     are made for a reduced data set, and weighted for the whole one.
@@ -147,72 +149,23 @@ def difference(data: DataSet, truth: FloatArray, rng: np.random.Generator) -> Di
         truth: parameters (p,) that they were simulated with.
         rng: source of randomness.
     """
-    draws, like_q, log_ratios = network_draws(data.reduced(), truth, rng)
-    possible = np.isfinite(like_q)
-    draws, base = draws[possible], log_ratios[possible] - like_q[possible]
+    cover = network_draws(data.reduced(), truth, ROUNDS, ENOUGH, rng).cover(rng)
+    draws = cover.draw(rng, DRAWS)
+    base = -cover.log_density(draws)
     log_q, log_p = data.under_network(draws), data.under_exact(draws)
     return _compared(data.rows(draws), base + log_q, base + log_p)
 
 
 def network_draws(
-    data: DataSet, truth: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return draws (n, p) for the posterior under q, its log values, and log weights, (n,) each.
-
-    Weighted draws from a distribution that begins as Laplace's approximation and adapts to the
-    posterior in a few rounds; where even the last is unlike it, as where a data set hardly
-    constrains parameters, the draws then move as a population.
-    """
-    proposal = Proposal.around(*laplace(data, truth))
-    for candidates in ROUNDS:
-        draws = proposal.draw(rng, candidates)
-        log_q = data.under_network(draws)
-        log_ratios = log_q - proposal.log_density(draws)
-        if effective(weights(log_ratios)) >= ENOUGH:
-            return draws, log_q, log_ratios
-        proposal = Proposal.around(*moments(draws, tempered(log_ratios, PARENTS)))
-    draws, log_q = moved(data.under_network, *resampled(draws, log_q, log_ratios, rng), rng)
-    return draws, log_q, np.zeros(DRAWS)
-
-
-def resampled(
-    draws: FloatArray, log_q: FloatArray, log_ratios: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Return as many draws, repeated by weights that are flattened until enough differ."""
-    reached = np.cumsum(tempered(log_ratios, ENOUGH))
-    places = (np.arange(DRAWS) + rng.random()) / DRAWS * reached[-1]
-    chosen = np.minimum(np.searchsorted(reached, places), len(draws) - 1)
-    chosen = rng.permutation(chosen)
-    return draws[chosen], log_q[chosen]
-
-
-def moved(
-    log_posterior: LogPosterior,
-    draws: FloatArray,
-    values: FloatArray,
+    data: DataSet,
+    truth: FloatArray,
+    rounds: Sequence[int],
+    enough: float,
     rng: np.random.Generator,
-    moves: int = MOVES,
-) -> tuple[FloatArray, FloatArray]:
-    """Move a population (n, p) to a distribution by Metropolis steps along its own differences.
-
-    Each half moves by differences between members of the other (ter Braak 2006, Statistics and
-    Computing 16, 239-249; every fifth step with a factor of 1).
-    """
-    draws, values = draws.copy(), values.copy()
-    n, p = draws.shape
-    jitter = JITTER * draws.std(axis=0)
-    halves = np.arange(0, n, 2), np.arange(1, n, 2)
-    for move in range(moves):
-        factor = 1.0 if move % 5 == 4 else 2.38 / np.sqrt(2.0 * p)
-        for mine, theirs in (halves, halves[::-1]):
-            first, second = (draws[rng.choice(theirs, len(mine))] for _ in range(2))
-            noise = jitter * rng.standard_normal((len(mine), p))
-            proposed = draws[mine] + factor * (first - second) + noise
-            found = log_posterior(proposed)
-            accepted = np.log(rng.random(len(mine))) < found - values[mine]
-            draws[mine[accepted]] = proposed[accepted]
-            values[mine[accepted]] = found[accepted]
-    return draws, values
+) -> Draws:
+    """Return draws for the posterior under q: proposals begin with Laplace's approximation."""
+    proposal = Proposal.around(*laplace(data, truth))
+    return adaptive(data.under_network, proposal, rounds, enough, rng)
 
 
 def laplace(data: DataSet, truth: FloatArray) -> tuple[FloatArray, FloatArray]:
