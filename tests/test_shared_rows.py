@@ -38,6 +38,8 @@ def variables() -> tuple[TensorVariable, ...]:
         (lambda group, single, slopes: pt.outer(slopes, group)[(GROUP > 0).astype(int), GROUP], 3),
         (lambda group, single, slopes: pt.outer(group, slopes)[GROUP][:, 1], 3),
         (lambda group, single, slopes: pt.full(5, single), 1),
+        (lambda group, single, slopes: pt.stack([single, single, 0.0, single, 0.0]), 3),
+        (lambda group, single, slopes: pt.stack([group[i] for i in GROUP]), 5),
         (lambda group, single, slopes: single, 1),
         (lambda group, single, slopes: pt.as_tensor(COVARIATE), 4),
         (lambda group, single, slopes: pytensor.compile.ops.view_op(group[GROUP]), 3),

@@ -15,7 +15,7 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.compile.ops import ViewOp
-from pytensor.tensor.basic import Alloc
+from pytensor.tensor.basic import Alloc, MakeVector
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
@@ -113,6 +113,11 @@ def _rebuilt(
                 return op(inputs[0], *map(rebuild, inputs[1:]))
             case Subtensor() if op.idx_list and op.idx_list[0] == slice(None):
                 return op(rebuild(inputs[0]), *inputs[1:])
+            case MakeVector() if len(inputs) == n:  # an index of stacked scalars, spelt out
+                scalars = list(dict.fromkeys(inputs))
+                places = {scalar: i for i, scalar in enumerate(scalars)}
+                rows = take(pt.constant(np.array([places[scalar] for scalar in inputs])))
+                return op(*scalars)[rows]
             case Alloc() if variable.type.shape == (n,):
                 value = inputs[0]
                 return value.dimshuffle("x") if value.type.ndim == 0 else rebuild(value)
