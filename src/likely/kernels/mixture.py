@@ -20,9 +20,11 @@ from likely.kernels.closing import close, relax, stretch
 from likely.kernels.inverse_gaussian import draw, log_density_terms, log_survival_terms
 from likely.kernels.native import Packed
 from likely.kernels.rows import distinct_rows, group_by
+from likely.kernels.vectors import exponential
 from likely.typing import FloatArray
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
+_reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 REACH = 2.0  # inputs run from -1 to 1 over the box; beyond -2 and 2 they stand still
 SMALLEST = 1e-9  # of what a logarithm is taken
@@ -176,7 +178,7 @@ def network(weights, sizes, first, dfirst, outputs, slopes):  # type: ignore[no-
             slopes[i, d] = dx[layers, d, :n]
 
 
-@_compiled
+@_reordered
 def normalise(outputs, slopes, terms):  # type: ignore[no-untyped-def]
     """Turn the first `terms` outputs, logits, into log weights; adjust their derivatives."""
     for i in range(outputs.shape[0]):
@@ -185,14 +187,14 @@ def normalise(outputs, slopes, terms):  # type: ignore[no-untyped-def]
             top = max(top, outputs[i, j])
         total = 0.0
         for j in range(terms):
-            total += math.exp(outputs[i, j] - top)
+            total += exponential(outputs[i, j] - top)
         shift = top + math.log(total)
         for j in range(terms):
             outputs[i, j] -= shift
         for d in range(slopes.shape[1]):
             mean = 0.0
             for j in range(terms):
-                mean += math.exp(outputs[i, j]) * slopes[i, d, j]
+                mean += exponential(outputs[i, j]) * slopes[i, d, j]
             for j in range(terms):
                 slopes[i, d, j] -= mean
 

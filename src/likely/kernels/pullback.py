@@ -31,11 +31,14 @@ from likely.kernels.mixture import (
 from likely.kernels.mixture_terms import finish, term_sums
 from likely.kernels.perceptron import backward, forward
 from likely.kernels.rows import row_of
+from likely.kernels.vectors import exponential
 
 ROWS_AT_ONCE = 96  # parameter rows whose mixtures are held in memory together
 ABREAST = 8  # trials: groups begin at multiples of it
+FEW = 3  # trials of a group for which the vectors' padding does not pay
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
+_reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @_compiled
@@ -59,7 +62,7 @@ def _by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
                 gradient[i, column] += dx[i, j] * slope / half
 
 
-@_compiled
+@_reordered
 def _by_logits(outputs, by_outputs, terms):  # type: ignore[no-untyped-def]
     """Turn derivatives by what `normalise` and `close` made into those by the outputs."""
     for i in range(outputs.shape[0]):
@@ -67,7 +70,7 @@ def _by_logits(outputs, by_outputs, terms):  # type: ignore[no-untyped-def]
         for j in range(terms):
             total += by_outputs[i, j]
         for j in range(terms):
-            by_outputs[i, j] -= total * math.exp(outputs[i, j])
+            by_outputs[i, j] -= total * exponential(outputs[i, j])
         if outputs.shape[1] > 3 * terms:
             by_outputs[i, 3 * terms] *= -math.expm1(-outputs[i, 3 * terms])
 
@@ -112,7 +115,7 @@ def _coefficients(outputs, first, terms, work):  # type: ignore[no-untyped-def]
     for k in range(work.shape[1]):
         j = first + k
         log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
-        lam, rate = math.exp(log_lambda), math.exp(-log_mu)
+        lam, rate = exponential(log_lambda), exponential(-log_mu)
         work[0, k] = -0.5 * lam * rate * rate
         work[1, k] = outputs[j] + lam * rate + 0.5 * log_lambda - HALF_LOG_TWO_PI
         work[2, k] = -0.5 * lam
@@ -184,7 +187,7 @@ def _judge(components: int) -> Any:
     standing, closing = term_sums(components, False), term_sums(components, True)
 
     @_compiled
-    def of_row(layout, outputs, shift, groups, data, tops, rest, by_outputs):  # type: ignore[no-untyped-def]
+    def of_row(layout, outputs, shift, groups, data, tops, rest, by_outputs, work, sums):  # type: ignore[no-untyped-def]
         """Judge trials of one row, add to by_outputs; return their derivative by the shift."""
         begins, ends = groups
         times, choices, cotangents = data
@@ -192,9 +195,10 @@ def _judge(components: int) -> Any:
         terms, rate, late = count * components, 0.0, 0.0
         if outputs.shape[0] > 3 * terms:
             rate = outputs[3 * terms]
-        work, sums = np.empty((3, components)), np.empty((4, max(components, 2)))
         for c in range(count):
             first, last = begins[c], begins[c + 1]
+            if ends[c] - first <= FEW:
+                last = ends[c]
             if first < last:
                 _coefficients(outputs, c * components, terms, work)
                 sums[:] = 0.0
@@ -237,6 +241,8 @@ def _puller(components: int) -> Any:
         sorted_trials = _sorted(place, begins[-1], trials, cotangents)
         tops, rest = np.empty(begins[-1]), np.ones(begins[-1])
         hidden = layout.sizes[1:-1].sum()
+        components = layout.components
+        work, sums = np.empty((3, components)), np.empty((4, max(components, 2)))
         for block in range(0, theta.shape[0], ROWS_AT_ONCE):
             rows = theta[block : block + ROWS_AT_ONCE]
             x = np.empty((rows.shape[0], layout.sizes[0]))
@@ -256,7 +262,7 @@ def _puller(components: int) -> Any:
                     shift = rows[r, layout.non_decision] if layout.non_decision >= 0 else 0.0
                     late = of_row(
                         layout, outputs[r], shift, groups, sorted_trials, tops,
-                        rest, by_outputs[r],
+                        rest, by_outputs[r], work, sums,
                     )  # fmt: skip
                     if layout.non_decision >= 0 and gradient.shape[0] > 0:
                         gradient[block + r, layout.non_decision] = late
