@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -246,3 +247,44 @@ def test_a_smaller_recipe_trains_a_race(recwarn: pytest.WarningsRecorder) -> Non
     np.testing.assert_array_equal(two.weights, three.weights)
     assert three.training is two.training
     assert replace(two.training, seconds=0.0).sets == 250
+
+
+def test_special_cases_are_compiled_as_they_run_in_jax() -> None:
+    """Values, derivatives and draws, with parameters tied, fixed and outside the support."""
+    made = _rewired()
+    density, weights = made.density, made.weights
+    assert density.compilable
+    rng = np.random.default_rng(2)
+    rows = made.declaration.shaping_rows(rng, 6)
+    rows[:, made.declaration.non_decision_column] = 0.1
+    rows[5, made.declaration.names.index("a")] = -1.0
+    index = rng.integers(0, 6, 60)
+    trials = made.sample(rows[:5][index % 5], 1, seed=1).to_numpy().copy(order="C")
+    trials[:4, 0], trials[4:8, 1] = TIME_UNOBSERVED, NO_RESPONSE
+    cotangents = rng.normal(size=60)
+
+    own = rows[index]
+    values, gradients = density.evaluate(weights, own, trials)
+    theirs, slopes = density.evaluate_in_jax(weights, own, trials)
+    np.testing.assert_allclose(values, theirs, rtol=1e-9, atol=1e-9)
+    judged = np.isfinite(theirs)
+    np.testing.assert_allclose(gradients[judged], slopes[judged], rtol=1e-7, atol=1e-9)
+
+    prepared = density.prepared(weights)
+    pulled, gradient = density.pull(prepared, rows, index, trials, cotangents)
+    expected = np.zeros_like(rows)
+    np.add.at(expected, index[judged], cotangents[judged, None] * slopes[judged])
+    np.testing.assert_allclose(pulled, theirs, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-7, atol=1e-8)
+    compiled = density.compiled_pullback()(prepared, rows, index, trials, cotangents, True)
+    np.testing.assert_allclose(compiled[0], pulled)
+    np.testing.assert_allclose(compiled[1], gradient)
+
+    uniforms, normals = rng.random((60, 2)), rng.standard_normal(60)
+    drawn = density.transform(weights, own, uniforms, normals)
+    with jax.enable_x64(True):
+        in_jax = np.asarray(density.draws(jnp.asarray(weights), own, uniforms, normals))
+    seen = index < 5
+    np.testing.assert_allclose(drawn[seen], in_jax[seen], rtol=1e-7)
+    again = density.compiled_draws()(weights, own, uniforms, normals)
+    np.testing.assert_array_equal(again, drawn)

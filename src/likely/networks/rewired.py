@@ -7,17 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
-from likely.networks.in_jax import LawDensity
-from likely.networks.inverse_gaussian import Mixture
+from likely.kernels.native import Kernels, Packed
+from likely.kernels.rewired import draws_caller, gather, pullback_caller, scatter
+from likely.networks.in_jax import (
+    evaluate_in_jax,
+    log_density_of_law,
+    log_density_of_rows,
+)
+from likely.networks.in_numba import CompiledDensity, is_plain
+from likely.networks.inverse_gaussian import Mixture, draw_trials
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired, wiring_from_json, wiring_to_json
+from likely.typing import FloatArray
 
 
 @dataclass(frozen=True)
-class RewiredDensity(LawDensity):
+class RewiredDensity(CompiledDensity):
     """Form of the density of a special case: a mixture some of whose parameters are tied or fixed.
 
     Args:
@@ -57,3 +66,98 @@ class RewiredDensity(LawDensity):
         """Return the mixtures at parameter rows (n, p)."""
         rows = wired(self.declaration, self.wiring[0], theta)
         return self.general.law(arrays, rows)
+
+    @property
+    def compilable(self) -> bool:
+        """Whether nothing is constrained or spread, here and in the general model."""
+        return is_plain(self.declaration) and self.general.compilable
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops of the general model's compiled code."""
+        return self.general.kernels
+
+    @property
+    def packed(self) -> Packed:
+        """What compiled code must know of the general model."""
+        return self.general.packed
+
+    @property
+    def wires(self) -> tuple[np.ndarray, FloatArray]:
+        """For each parameter of the general model its column here or -1, and its value if fixed."""
+        names = self.declaration.names
+        columns = [names.index(w) if isinstance(w, str) else -1 for w in self.wiring[0]]
+        values = [0.0 if isinstance(w, str) else w for w in self.wiring[0]]
+        return np.array(columns, dtype=np.int64), np.array(values, dtype=np.float64)
+
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return them as the general model wants them."""
+        return self.general.prepared(weights)
+
+    def unanswerable(self, trials: FloatArray) -> str | None:
+        """Say why encoded trials (n, 2) are of a kind that it cannot judge; None if it can."""
+        return self.general.unanswerable(trials)
+
+    def evaluate(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and their gradients (n, p)."""
+        if not self.compilable:
+            return self.evaluate_in_jax(weights, theta, trials)
+        columns, fixed = self.wires
+        values, slopes = self.general.evaluate(weights, gather(theta, columns, fixed), trials)
+        return values, scatter(slopes, columns, theta.shape[1])
+
+    def transform(
+        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """Return trials (n, 2)."""
+        if not self.compilable:
+            return super().transform(weights, theta, uniforms, normals)
+        return self.general.transform(weights, gather(theta, *self.wires), uniforms, normals)
+
+    def pull(
+        self,
+        weights: FloatArray,
+        theta: FloatArray,
+        index: np.ndarray,
+        trials: FloatArray,
+        cotangents: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and the gradient (r, p)."""
+        columns, fixed = self.wires
+        rows = gather(theta, columns, fixed)
+        values, slopes = self.general.pull(weights, rows, index, trials, cotangents)
+        return values, scatter(slopes, columns, theta.shape[1])
+
+    def compiled_pullback(self) -> Any:
+        """Return the numba function(weights, theta, index, trials, cotangents, wanted)."""
+        size = len(self.declaration.parameters)
+        return pullback_caller(self.general.compiled_pullback(), *self.wires, size)
+
+    def compiled_draws(self) -> Any:
+        """Return the numba function(weights, theta, uniforms, normals)."""
+        return draws_caller(self.general.compiled_draws(), *self.wires)
+
+    def evaluate_in_jax(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and their gradients (n, p)."""
+        return evaluate_in_jax(self, weights, theta, trials)
+
+    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
+        """Log density of each trial, (n,)."""
+        return log_density_of_law(self, weights, theta, trials)
+
+    def log_density_of_rows(
+        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+    ) -> jax.Array:
+        """Log density of each trial, (n,), at row theta[index]."""
+        return log_density_of_rows(self, weights, theta, index, trials)
+
+    def draws(
+        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+    ) -> jax.Array:
+        """Trials (n, 2) from uniforms and normals."""
+        law = self.law(self.unflatten(weights), theta)
+        return draw_trials(self.declaration, law, theta, uniforms, normals)
