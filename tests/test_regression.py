@@ -200,3 +200,31 @@ def test_models_are_found_by_path(tmp_path: Path) -> None:
     observed = result.model.rvs_to_values[result.model["trials"]].data
     np.testing.assert_array_equal(observed, encode(data[["rt", "choice"]], CHOICES))
     assert isinstance(result.model, pm.Model)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"nuts_sampler": "nutpie", "nuts": {"adaptation": "low_rank"}}),
+        (
+            {"nuts": {"adaptation": "diag", "maxdepth": 8}},
+            {"nuts_sampler": "nutpie", "nuts": {"adaptation": "diag", "maxdepth": 8}},
+        ),
+        ({"nuts_sampler": "pymc"}, {"nuts_sampler": "pymc"}),
+        ({"nuts_sampler": "numpyro", "nuts": {}}, {"nuts_sampler": "numpyro", "nuts": {}}),
+    ],
+)
+def test_nutpie_learns_correlations_unless_told_otherwise(
+    given: dict[str, object], expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, object] = {}
+
+    def sample(**arguments: object) -> None:
+        seen.update(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pm, "sample", sample)
+    with pytest.raises(KeyboardInterrupt):
+        fit(simulated(20, 1), model=LIKELIHOOD, fixed={"z": 0.5}, seed=1, **given)
+    for name in ("nuts_sampler", "nuts"):
+        assert seen.get(name) == expected.get(name)
