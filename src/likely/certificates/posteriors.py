@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from scipy.special import expit, logit
 
 from likely.certificates.importance import (
     Draws,
-    Proposal,
+    Scattered,
     adaptive,
     effective,
     moments,
@@ -25,8 +26,10 @@ from likely.reference import log_density
 from likely.typing import FloatArray
 
 DRAWS = 250  # for which the exact density is solved
+OWN = 80  # of them from the posterior under q
 ROUNDS = (DRAWS, DRAWS, DRAWS, DRAWS, 500, 500, 500, 500, 1000, 1000)  # of importance sampling
 ENOUGH = 150.0  # effective draws at which no more rounds follow
+SETTLED = 1  # rounds that follow at least, once weights are taken as they are
 FEWEST = 25.0  # effective draws below which a posterior is not known
 GROUPS = 600  # rows of a reduced data set
 IMPOSSIBLE = 10.0  # shift, in standard deviations, where one density rules the other's draws out
@@ -126,8 +129,18 @@ class DataSet:
 
     def _network(self, row: FloatArray) -> tuple[float, FloatArray]:
         density, network = self.likelihood.density, self.likelihood.weights
+        if density.compilable:
+            every = np.empty(0, dtype=np.int64)  # trials have the only row
+            values, gradient = density.pull(
+                self._prepared, row[None], every, self.trials, self.counts
+            )
+            return float(values @ self.counts), gradient[0]
         values, gradients = density.evaluate(network, row[None], self.trials)
         return float(values @ self.counts), self.counts @ gradients
+
+    @functools.cached_property
+    def _prepared(self) -> FloatArray:
+        return self.likelihood.density.prepared(self.likelihood.weights)
 
     def _exact(self, row: FloatArray) -> float:
         try:
@@ -139,19 +152,25 @@ class DataSet:
 
 
 def difference(data: DataSet, truth: FloatArray, rng: np.random.Generator) -> Difference:
-    """Compare the posterior means under q and p, with draws wider than the former that both weigh.
+    """Compare the posterior means under q and p, with draws that both weigh.
 
-    The same draws serve both, so that most of the error of sampling cancels. With many trials they
-    are made for a reduced data set, and weighted for the whole one.
+    The same draws serve both, so that most of the error of sampling cancels: some of them from the
+    posterior under q, the others from a wider distribution, lest p lie elsewhere. With many trials
+    both are made for a reduced data set, and weighted for the whole one.
 
     Args:
         data: the trials.
         truth: parameters (p,) that they were simulated with.
         rng: source of randomness.
     """
-    cover = network_draws(data.reduced(), truth, ROUNDS, ENOUGH, rng).cover(rng)
-    draws = cover.draw(rng, DRAWS)
-    base = -cover.log_density(draws)
+    reduced = data.reduced()
+    found = network_draws(reduced, truth, ROUNDS, ENOUGH, rng)
+    if not np.isfinite(found.log_mass):
+        return Difference(np.full(len(truth), IMPOSSIBLE), True)
+    cover = found.cover(rng)
+    draws = np.concatenate([found.resampled(OWN, rng), cover.draw(rng, DRAWS - OWN)])
+    densities = reduced.under_network(draws) - found.log_mass, cover.log_density(draws)
+    base = -np.logaddexp(np.log(OWN) + densities[0], np.log(DRAWS - OWN) + densities[1])
     log_q, log_p = data.under_network(draws), data.under_exact(draws)
     return _compared(data.rows(draws), base + log_q, base + log_p)
 
@@ -164,8 +183,8 @@ def network_draws(
     rng: np.random.Generator,
 ) -> Draws:
     """Return draws for the posterior under q: proposals begin with Laplace's approximation."""
-    proposal = Proposal.around(*laplace(data, truth))
-    return adaptive(data.under_network, proposal, rounds, enough, rng)
+    proposal = Scattered.around(*laplace(data, truth))
+    return adaptive(data.under_network, proposal, rounds, enough, SETTLED, rng)
 
 
 def laplace(data: DataSet, truth: FloatArray) -> tuple[FloatArray, FloatArray]:
