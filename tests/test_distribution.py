@@ -61,10 +61,12 @@ def test_logp_is_that_of_the_likelihood(
 
     values = encode(trials, (-1, 1))
     variable = ddm.dist(v=v * SIGN, a=a, z=0.5, t=t)
-    np.testing.assert_allclose(pm.logp(variable, values).eval(), observed, rtol=1e-12)
+    np.testing.assert_allclose(pm.logp(variable, values).eval(), observed, rtol=1e-12, atol=1e-14)
     with_nan = np.where(np.isinf(values), np.nan, values)[3:]
     variable = ddm.dist(v=v * SIGN[3:], a=a, z=0.5, t=t)
-    np.testing.assert_allclose(pm.logp(variable, with_nan).eval(), observed[3:], rtol=1e-12)
+    np.testing.assert_allclose(
+        pm.logp(variable, with_nan).eval(), observed[3:], rtol=1e-12, atol=1e-14
+    )
 
 
 def values_and_gradients(ddm: lk.Likelihood, trials: pd.DataFrame, mode: str | None) -> np.ndarray:

@@ -188,6 +188,7 @@ class SpecialCase(From):
 
 
 _ACCUMULATOR = TrainedAccumulator(Trained(100_000, hidden=(64, 64, 64)))
+_FALLING = TrainedAccumulator(Trained(300_000, 100_000, hidden=(64, 64, 64)))
 
 
 def _numbered(names: tuple[Wire, ...], count: int) -> Wiring:
@@ -210,13 +211,13 @@ def _same_start(count: int, start: Wire) -> tuple[tuple[str, Wire], ...]:
 
 _RACES = [f"race{kind}_{n}" for kind in ("", "_no_bias", "_no_z") for n in (2, 3, 4)]
 _ANGLES = [f"race{kind}_angle_{n}" for kind in ("_no_bias", "_no_z") for n in (2, 3, 4)]
-_WIDE = (128, 128, 128)
+_NARROW, _WIDE = (48, 48, 48), (128, 128, 128)
 _SIMULATED = Trained(60_000, 150_000, _WIDE, labels="draws")
 _MIDWAY = (0.5, 0.5, 0.5)
 _UNBIASED: tuple[tuple[str, Wire], ...] = (("zh", 0.5), ("zl1", 0.5), ("zl2", 0.5))
 
 RECIPES: Mapping[str, Recipe] = {
-    "ddm": Trained(350_000, 100_000),
+    "ddm": Trained(350_000, 100_000, _NARROW),
     "angle": Trained(350_000, 100_000, _WIDE),
     "ddm_st": Spread("ddm"),
     "ddm_normal_st": NormalDelay("ddm", "t", "st"),
@@ -236,7 +237,8 @@ RECIPES: Mapping[str, Recipe] = {
     "conflict_stimflex": Trained(sets=40_000, hidden=_WIDE),
     "levy": Trained(60_000, 150_000, labels="draws"),
     "levy_angle": _SIMULATED,
-    **dict.fromkeys([*_RACES, *_ANGLES], _ACCUMULATOR),
+    **dict.fromkeys(_RACES, _ACCUMULATOR),
+    **dict.fromkeys(_ANGLES, _FALLING),
     **{
         f"lba{n}": ClosedForm(FoldedBallistic(0.1), _numbered(("A", "b", "v#"), n))
         for n in (2, 3, 4)
