@@ -15,6 +15,7 @@ from scipy.special import expit
 
 import likely as lk
 from likely.errors import DistrustWarning, ModelError, OutsideBoxWarning, ParameterError
+from likely.networks.mixture import MixtureDensity
 from likely.regression.fitting import Fit
 from likely.regression.specification import specify
 from likely.trials import encode
@@ -31,6 +32,18 @@ def perturbed(scale: float) -> lk.Likelihood:
     """Return the shipped likelihood with noise on its weights."""
     noise = np.random.default_rng(0).standard_normal(SHIPPED.weights.size)
     return replace(SHIPPED, weights=SHIPPED.weights * (1.0 + scale * noise), certificate=None)
+
+
+def moved(shift: float) -> lk.Likelihood:
+    """Return the shipped likelihood with drift rates taken for lower than they are."""
+    density = SHIPPED.density
+    assert isinstance(density, MixtureDensity)
+    features = tuple(
+        replace(one, lower=one.lower + shift, upper=one.upper + shift) if one.column == 0 else one
+        for one in density.features
+    )
+    density = replace(density, features=features)
+    return replace(SHIPPED, density=density, certificate=None)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +115,7 @@ def test_the_shipped_likelihood_is_trusted(trials: pd.DataFrame, exact_moments: 
 def test_a_moderately_wrong_posterior_is_corrected(
     trials: pd.DataFrame, exact_moments: np.ndarray
 ) -> None:
-    likelihood = perturbed(0.1)
+    likelihood = moved(0.05)
     idata, model = drawn(likelihood, trials), model_of(likelihood, trials)
     with pytest.warns(DistrustWarning, match="moves the mean of v.*corrected posterior can be"):
         result = lk.verify(idata, model, draws=1000, seed=5, progress=False)
