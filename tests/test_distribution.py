@@ -203,7 +203,9 @@ def reference(model: pm.Model) -> np.ndarray:
     return posterior_summary(model, "pymc", cores=1)
 
 
-@pytest.mark.parametrize("sampler", ["numpyro", "blackjax", "nutpie"])
+@pytest.mark.parametrize(
+    "sampler", ["numpyro", pytest.param("blackjax", marks=pytest.mark.slow), "nutpie"]
+)
 def test_every_sampler_finds_the_same_posterior(
     model: pm.Model, reference: np.ndarray, sampler: str
 ) -> None:

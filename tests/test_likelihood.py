@@ -23,6 +23,8 @@ OWN = [n for n in NAMES if not isinstance(lk.load(n).density, RewiredDensity)]
 COMPILED = sorted(
     {lk.load(n).weights.tobytes(): n for n in OWN if lk.load(n).density.compilable}.values()
 )
+# Simulators take seconds each to compile: one of each kind of model is tried by default.
+KINDS = {"ddm", "angle", "levy", "ornstein", "shrink_spot", "ddm_seq2", "lca_3", "race_no_bias_4"}
 TIMES = np.exp(np.linspace(np.log(1e-7), np.log(1e5), 20_000))
 
 
@@ -128,6 +130,11 @@ def test_samples_follow_density_and_choice_probabilities(likelihood: lk.Likeliho
     pd.testing.assert_frame_equal(sample, likelihood.sample(row, 40_000, seed=3))
 
 
+@pytest.mark.parametrize(
+    "likelihood",
+    [pytest.param(n, marks=[] if n in KINDS else [pytest.mark.slow]) for n in COMPILED],
+    indirect=True,
+)
 def test_it_agrees_with_its_simulator(likelihood: lk.Likelihood) -> None:
     model = lk.models[likelihood.declaration.name]
     rng = np.random.default_rng(2)

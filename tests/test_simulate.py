@@ -250,14 +250,18 @@ class TestLaw:
         )
 
     @pytest.mark.parametrize(
-        ("pulse", "a", "power", "drop"),
-        [(20.0, 2.0, 1.0, 0.0), (0.0, 2.0, 0.5, 0.0), (-10.0, 1.5, 3.0, 0.5)],
+        ("pulse", "a", "power", "drop", "n"),
+        [
+            (20.0, 2.0, 1.0, 0.0, 40_000),
+            (0.0, 2.0, 0.5, 0.0, 10_000),  # infinitely steep at 0: 1.3 ms a trial
+            (-10.0, 1.5, 3.0, 0.5, 40_000),
+        ],
         ids=["pulse", "steep at first", "jump in time"],
     )
-    def test_drift_and_boundary_that_depend_on_time(self, pulse, a, power, drop):
+    def test_drift_and_boundary_that_depend_on_time(self, pulse, a, power, drop, n):
         theta = {"v": 0.5, "pulse": pulse, "a": a, "power": power, "drop": drop}
         agree(
-            simulate(pulsed, theta, 40_000, seed=4),
+            simulate(pulsed, theta, n, seed=4),
             small_steps(
                 lambda x, s: 0.5 + pulse * (0.3 < s < 0.35),
                 lambda s: pulsed.boundary(s, a, power, drop),
