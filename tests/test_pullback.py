@@ -65,6 +65,53 @@ def test_one_row_for_all_and_one_row_a_trial(likelihood: lk.Likelihood) -> None:
         np.testing.assert_allclose(gradient, jacobian, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["v", "a", "t"])
+def test_one_parameter_varies_over_many_rows(likelihood: lk.Likelihood, name: str) -> None:
+    """Where the network is evaluated on a grid, but for trials of other kinds."""
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    n, rng = 4000, np.random.default_rng(6)
+    column = density.declaration.names.index(name)
+    theta = np.tile(density.declaration.shaping_rows(rng, 1), (n, 1))
+    theta[:, density.declaration.non_decision_column] = 0.2
+    low, high = {"v": (-2.0, 2.0), "a": (0.8, 1.6), "t": (0.1, 0.3)}[name]
+    theta[:, column] = rng.uniform(low, high, n)
+    trials = likelihood.sample(theta, 1, seed=1).to_numpy().copy(order="C")
+    trials[:40] = _data(likelihood, 5)[2][:40]
+    trials[40:43, 0] = -1.0, 0.0, np.inf
+    shared = rng.integers(0, n, n)
+    cotangents = rng.normal(size=n)
+    for index in (NO_INDEX, shared):
+        own = theta[index] if len(index) else theta
+        expected, jacobian = density.evaluate(likelihood.weights, own, trials)
+        summed = np.zeros_like(theta)
+        np.add.at(summed, index if len(index) else slice(None), cotangents[:, None] * jacobian)
+        values, gradient = density.pull(prepared, theta, index, trials, cotangents)
+        np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(gradient, summed, rtol=1e-4, atol=1e-4)
+        assert not np.array_equal(values, expected)
+        alone, none = density.pull(prepared, theta, index, trials, None)
+        np.testing.assert_array_equal(alone, values)
+        assert none.shape == (0, theta.shape[1])
+
+
+def test_one_parameter_varies_beyond_what_the_network_has_seen(
+    likelihood: lk.Likelihood,
+) -> None:
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    rng = np.random.default_rng(6)
+    theta = np.tile(density.declaration.shaping_rows(rng, 1), (4000, 1))
+    trials = np.stack([rng.gamma(2.0, 0.5, 4000) + theta[0, 3], np.ones(4000)], axis=1)
+    for column, value in ((0, 30.0), (0, np.nan), (0, -np.inf), (1, -1.0)):
+        theta[:, column] += np.linspace(0.0, 1e-3, 4000)
+        odd = theta.copy()
+        odd[7, column] = value
+        values, gradient = density.pull(prepared, odd, NO_INDEX, trials, np.ones(4000))
+        expected, jacobian = density.evaluate(likelihood.weights, odd, trials)
+        np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(gradient, jacobian, rtol=1e-8, atol=1e-8)
+        theta[:, column] = theta[0, column]
+
+
 def test_times_at_the_edges_of_what_is_possible(likelihood: lk.Likelihood) -> None:
     density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
     row = likelihood.declaration.shaping_rows(np.random.default_rng(4), 1)

@@ -2,7 +2,7 @@
 
 Numba compiles a function's callees again into every caller, seconds each time. Called by symbol,
 they are compiled once and kept on disk, and a caller, such as a PyMC model, compiles at once.
-Every density has two kernels of the same signature, and some have a third:
+Every density has two kernels of the same signature, and some have a third, or a fourth like it:
 
     log_likelihood(weights, whole, real, theta, trials (n, 2), values (n,), gradients (n, p))
     draws(weights, whole, real, theta, uniforms (n, 2), normals (n,), trials (n, 2))
@@ -29,6 +29,8 @@ from likely.kernels.caching import cached_entry, engine_version
 from likely.kernels.rows import contract, few_rows
 from likely.typing import FloatArray
 
+FEWEST = 64  # rows, or fewer, that no shortcut is tried for
+
 _FLOATS = types.CPointer(types.float64)
 _INTS = types.CPointer(types.int64)
 _SIGNATURE = types.void(_FLOATS, _INTS, _FLOATS, _INTS, *[_FLOATS] * 4)
@@ -52,11 +54,14 @@ class Kernels(NamedTuple):
         log_likelihood: which gives the derivatives of each trial by its own parameters.
         draws: which makes trials of random numbers.
         pullback: which gives derivatives by parameter rows at once; None if there is none.
+        shortcut: of the pullback's signature, for some trials; it leaves nan at the others. None if
+            there is none.
     """
 
     log_likelihood: Kernel
     draws: Kernel
     pullback: Kernel | None = None
+    shortcut: Kernel | None = None
 
 
 # Kept as text: numba does not find a closure again on disk.
@@ -182,12 +187,38 @@ def pull(
             contract(values, jacobian, index, weighted, gradient)
         return values, gradient
     values = np.empty(n)
-    dims = _pull_dims(len(weights), packed, p)
-    dims[4:] = rows, n, len(index), wanted
-    arrays = (weights, *packed, dims, theta, index, trials, weighted, values, gradient)
-    entry = _pull_entry(kernels.pullback).ctypes
-    entry(*(a.ctypes.data_as(kind) for a, kind in zip(arrays, entry.argtypes, strict=True)))
+    if kernels.shortcut is not None and rows > FEWEST:
+        given = (theta, index, trials, weighted, values, gradient)
+        _call_pull(kernels.shortcut, weights, packed, *given)
+        left = np.flatnonzero(np.isnan(values))
+        if len(left) < n:
+            which = index[left] if len(index) else left
+            found, own = np.empty(len(left)), np.zeros((len(left) if wanted else 0, p))
+            none = np.empty(0, dtype=np.int64)
+            subset = (theta[which], none, trials[left], weighted[left], found, own)
+            _call_pull(kernels.pullback, weights, packed, *subset)
+            values[left] = found
+            if wanted:
+                np.add.at(gradient, which, own)
+            return values, gradient
+    _call_pull(kernels.pullback, weights, packed, theta, index, trials, weighted, values, gradient)
     return values, gradient
+
+
+def _call_pull(
+    kernel: Kernel,
+    weights: FloatArray,
+    packed: Packed,
+    theta: FloatArray,
+    index: np.ndarray,
+    *rest: FloatArray,
+) -> None:
+    """Call a pullback; `rest` is trials, cotangents, values and gradient."""
+    dims = _pull_dims(len(weights), packed, theta.shape[1])
+    dims[4:] = len(theta), len(rest[0]), len(index), len(rest[-1])
+    arrays = (weights, *packed, dims, theta, index, *rest)
+    entry = _pull_entry(kernel).ctypes
+    entry(*(a.ctypes.data_as(kind) for a, kind in zip(arrays, entry.argtypes, strict=True)))
 
 
 def _pull_dims(weights: int, packed: Packed, parameters: int) -> np.ndarray:
@@ -206,6 +237,10 @@ def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int
         by_rows = None
     else:
         by_rows = _by_rows_caller(kernels.pullback, size, packed, parameters)
+    if kernels.shortcut is None:
+        by_shortcut = None
+    else:
+        by_shortcut = _by_rows_caller(kernels.shortcut, size, packed, parameters)
 
     @numba.njit(nogil=True)
     def pullback(weights, theta, index, trials, cotangents, wanted):  # type: ignore[no-untyped-def]
@@ -223,6 +258,21 @@ def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int
         else:
             values = np.empty(n)
             weighted = np.ascontiguousarray(cotangents)
+            if by_shortcut is not None and rows > FEWEST:
+                by_shortcut(weights, theta, index, trials, weighted, values, gradient)
+                left = np.flatnonzero(np.isnan(values))
+                if left.shape[0] < n:
+                    which = index[left] if index.shape[0] > 0 else left
+                    own = np.zeros((left.shape[0] if wanted else 0, parameters))
+                    found = np.empty(left.shape[0])
+                    by_rows(
+                        weights, theta[which], index[:0], trials[left], weighted[left], found, own
+                    )
+                    for k in range(left.shape[0]):
+                        values[left[k]] = found[k]
+                        for d in range(parameters if wanted else 0):
+                            gradient[which[k], d] += own[k, d]
+                    return values, gradient
             by_rows(weights, theta, index, trials, weighted, values, gradient)
         return values, gradient
 

@@ -140,3 +140,30 @@ def backward(weights, sizes, slopes, by_outputs, by_inputs):  # type: ignore[no-
             for j in range(rows * m):
                 flat[j] *= slopes[place + j]
             dy = dx
+
+
+@_compiled
+def along(turned, sizes, slopes, directions, results):  # type: ignore[no-untyped-def]
+    """Write to results (q, rows, m) how outputs change along directions (q, rows, k) of the inputs.
+
+    `slopes` are those that `forward` left.
+    """
+    rows, layers = directions.shape[1], sizes.shape[0] - 1
+    for d in range(directions.shape[0]):
+        x, begin, place = directions[d], 0, 0
+        for layer in range(layers):
+            m, n = sizes[layer], sizes[layer + 1]
+            y = results[d] if layer == layers - 1 else np.empty((rows, n))
+            for i in range(rows):
+                for j in range(n):
+                    y[i, j] = 0.0
+            _add_products(x, turned[begin : begin + m * n].reshape((n, m)), y)
+            if layer < layers - 1:
+                flat = y.ravel()
+                for j in range(rows * n):
+                    flat[j] *= slopes[place + j]
+                place += rows * n
+            begin += m * n + n
+            x = y
+        m, n = sizes[0], sizes[layers]
+        _add_products(directions[d], turned[begin : begin + m * n].reshape((n, m)), results[d])

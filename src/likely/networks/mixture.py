@@ -31,6 +31,7 @@ from flax.traverse_util import unflatten_dict
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
+from likely.kernels.along import mixture_along
 from likely.kernels.mixture import (
     REACH,
     SMALLEST,
@@ -181,7 +182,7 @@ class MixtureDensity(CompiledDensity):
     def kernels(self) -> Kernels:
         """The loops of its compiled code."""
         pullback = mixture_pullback(self.components)
-        return Kernels(mixture_log_likelihood, mixture_draws, pullback)
+        return Kernels(mixture_log_likelihood, mixture_draws, pullback, mixture_along)
 
     def prepared(self, weights: FloatArray) -> FloatArray:
         """Return them, and after them the same with transposed kernels."""

@@ -1,0 +1,430 @@
+"""Log densities where one parameter alone changes from trial to trial, as under a regression.
+
+The network is evaluated on a fixed grid of that parameter, and trials between its points take the
+mixtures' coefficients, and their derivatives, from the polynomial through the six nearest. That
+costs less than the network at every trial by an order of magnitude. Where sixth differences say
+that a log density would be wrong by more than `EXACT`, a trial is left to the network itself;
+`benchmarks/interpolation.py` measures what errors remain.
+
+`likely.kernels.pullback` computes the same with a network for every row, and says what the
+arguments are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from likely.kernels.closing import close, stretch
+from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI
+from likely.kernels.mixture import REACH, SMALLEST, inputs, normalise, scale, supported, unpack
+from likely.kernels.mixture_terms import LEAST, MOST
+from likely.kernels.perceptron import along, forward
+from likely.kernels.rows import row_of
+from likely.kernels.vectors import exponential
+
+SPACING = 1.0 / 64.0  # of the grid; inputs run from -1 to 1 over the box
+POINTS = 6  # of the polynomial
+EXACT = 1e-6  # the error of a log density above which a trial is not interpolated
+BEFORE = 2  # of those before the cell in which a trial lies
+ABREAST = 64  # trials judged together, at most
+
+_compiled = numba.njit(nogil=True, error_model="numpy")
+_reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+
+
+@_compiled
+def varying(features, theta):  # type: ignore[no-untyped-def]
+    """Return the last feature of the only column that varies; of some column if none does; or -1.
+
+    Of a parameter that enters by its logarithm too, that is the last feature.
+    """
+    found = features.shape[0] - 1
+    changing = -1
+    for j in range(features.shape[0]):
+        column = int(features[j, 0])
+        if column != changing:
+            first = theta[0, column]
+            for r in range(1, theta.shape[0]):
+                if theta[r, column] != first:
+                    if changing >= 0:
+                        return -1
+                    changing = column
+                    break
+        if column == changing:
+            found = j
+    return found
+
+
+@_compiled
+def scaled(feature, value):  # type: ignore[no-untyped-def]
+    """Return a parameter's value on the scale of a feature (1, 4)."""
+    centre, half = scale(feature, 0)
+    if feature[0, 3] > 0:
+        value = math.log(max(value, SMALLEST))
+    return (value - centre) / half
+
+
+@_compiled
+def grid_of(layout, theta, j):  # type: ignore[no-untyped-def]
+    """Return the first point of the grid for rows (r, p), in spacings, and how many there are.
+
+    The grid is always the same, but for a parameter that does not vary, which is one of its points.
+
+    There are none where rows or grid would leave what the network has seen or the support, or
+    where rows are so few that the grid, with its derivatives, would cost more.
+    """
+    feature = layout.features[j : j + 1]
+    column = int(feature[0, 0])
+    low, high = np.inf, -np.inf
+    for r in range(theta.shape[0]):
+        if not supported(layout.support, theta[r]):
+            return 0.0, 0
+        low, high = min(low, theta[r, column]), max(high, theta[r, column])
+    left, right = scaled(feature, low), scaled(feature, high)
+    if not (left >= -REACH and right <= REACH):
+        return 0.0, 0
+    first = left / SPACING - BEFORE
+    points = POINTS + 1
+    if low < high:
+        first = math.floor(left / SPACING) - float(BEFORE)
+        points = math.floor(right / SPACING) + 1 - BEFORE + POINTS - int(first)
+    if first * SPACING < -REACH or (first + points - 1) * SPACING > REACH:
+        return 0.0, 0
+    ends = _grid(layout, theta[0], j, first, points)
+    for k in range(layout.features.shape[0]):
+        if int(layout.features[k, 0]) == column:
+            for i in (0, ends.shape[0] - 1):
+                if abs(scaled(layout.features[k : k + 1], ends[i, column])) > REACH:
+                    return 0.0, 0
+    return (first, points) if points * (theta.shape[1] + 1) <= theta.shape[0] else (0.0, 0)
+
+
+@_compiled
+def _grid(layout, row, j, first, points):  # type: ignore[no-untyped-def]
+    """Return rows (points, p) along a grid, the other parameters those of a row."""
+    column, logarithm = int(layout.features[j, 0]), layout.features[j, 3] > 0
+    centre, half = scale(layout.features, j)
+    rows = np.empty((points, row.shape[0]))
+    for k in range(rows.shape[0]):
+        for d in range(row.shape[0]):
+            rows[k, d] = row[d]
+        value = centre + half * SPACING * (first + k)
+        rows[k, column] = math.exp(value) if logarithm else value
+    return rows
+
+
+@_compiled
+def _columns(features):  # type: ignore[no-untyped-def]
+    """Return the columns that enter the network, each once."""
+    columns, count = np.empty(features.shape[0], dtype=np.int64), 0
+    for j in range(features.shape[0]):
+        if count == 0 or columns[count - 1] != int(features[j, 0]):
+            columns[count] = int(features[j, 0])
+            count += 1
+    return columns[:count]
+
+
+@_compiled
+def _mixtures(turned, layout, rows, columns):  # type: ignore[no-untyped-def]
+    """Return mixtures at rows, (rows, m), and derivatives by columns, (rows, q, m)."""
+    count, p, size = rows.shape[0], rows.shape[1], layout.sizes[0]
+    terms = layout.choices.shape[0] * layout.components
+    x, dx = np.empty((count, size)), np.zeros((count, p, size))
+    directions = np.empty((columns.shape[0], count, size))
+    outputs = np.empty((count, layout.sizes[-1]))
+    found = np.empty((columns.shape[0], count, layout.sizes[-1]))
+    activations = np.empty(count * layout.sizes[1:-1].sum())
+    inputs(layout.features, rows, x, dx)
+    forward(turned, layout.sizes, x, activations, outputs)
+    for d in range(columns.shape[0]):
+        for i in range(count):
+            for k in range(size):
+                directions[d, i, k] = dx[i, columns[d], k]
+    along(turned, layout.sizes, activations, directions, found)
+    slopes = found.transpose((1, 0, 2))
+    normalise(outputs, slopes, terms)
+    if outputs.shape[1] > 3 * terms:
+        close(outputs, slopes, 3 * terms)
+    return outputs, slopes
+
+
+@_compiled
+def _coefficients(layout, outputs, slopes):  # type: ignore[no-untyped-def]
+    """Return a, b, c of all terms and the closing rate, (C, points, 3K + 1), and their derivatives.
+
+    Those are (p, C, points, 3K + 1), given outputs (points, m) and slopes (points, p, m).
+    """
+    count, components = layout.choices.shape[0], layout.components
+    points, terms, p = outputs.shape[0], count * components, slopes.shape[1]
+    values = np.zeros((count, points, 3 * components + 1))
+    derivatives = np.zeros((p, count, points, 3 * components + 1))
+    for i in range(points):
+        for c in range(count):
+            value = values[c, i]
+            if outputs.shape[1] > 3 * terms:
+                value[3 * components] = outputs[i, 3 * terms]
+                for d in range(p):
+                    derivatives[d, c, i, 3 * components] = slopes[i, d, 3 * terms]
+            for k in range(components):
+                j = c * components + k
+                log_mu, log_lambda = outputs[i, terms + j], outputs[i, 2 * terms + j]
+                lam, rate = exponential(log_lambda), exponential(-log_mu)
+                value[k] = -0.5 * lam * rate * rate
+                value[components + k] = (
+                    outputs[i, j] + lam * rate + 0.5 * log_lambda - HALF_LOG_TWO_PI
+                )
+                value[2 * components + k] = -0.5 * lam
+                for d in range(p):
+                    slope = derivatives[d, c, i]
+                    by_mu, by_lambda = slopes[i, d, terms + j], slopes[i, d, 2 * terms + j]
+                    slope[k] = value[k] * (by_lambda - 2.0 * by_mu)
+                    slope[components + k] = slopes[i, d, j] + 0.5 * by_lambda
+                    slope[components + k] += lam * rate * (by_lambda - by_mu)
+                    slope[2 * components + k] = value[2 * components + k] * by_lambda
+    return values, derivatives
+
+
+@_compiled
+def _sorted(layout, theta, index, trials, j, first, points):  # type: ignore[no-untyped-def]
+    """Return trials ordered by cell and choice, where each group begins, and places in cells.
+
+    The last group holds trials of other kinds than a time and a choice.
+    """
+    n, count = trials.shape[0], layout.choices.shape[0]
+    feature, column = layout.features[j : j + 1], int(layout.features[j, 0])
+    groups = (points - POINTS) * count + 1
+    which, inside = np.empty(n, dtype=np.int64), np.empty(n)
+    begins = np.zeros(groups + 1, dtype=np.int64)
+    for i in range(n):
+        value = scaled(feature, theta[row_of(index, theta.shape[0], i), column]) / SPACING - first
+        cell = min(max(int(value) - BEFORE, 0), points - POINTS - 1)
+        inside[i] = value - BEFORE - cell
+        which[i] = groups - 1
+        if trials[i, 0] > -np.inf:
+            for c in range(count):
+                if layout.choices[c] == trials[i, 1]:
+                    which[i] = cell * count + c
+        begins[which[i] + 1] += 1
+    for g in range(groups):
+        begins[g + 1] += begins[g]
+    order, place = np.empty(n, dtype=np.int64), begins.copy()
+    for i in range(n):
+        order[place[which[i]]] = i
+        place[which[i]] += 1
+    return order, begins, inside
+
+
+@_reordered
+def _weigh(n, inside, weights):  # type: ignore[no-untyped-def]
+    """Write Lagrange's polynomials for points at -2, ..., 3, and the error of all, (7, n).
+
+    The error is in units of the sixth difference.
+    """
+    for i in range(n):
+        x = inside[i]
+        a, b, c, d, e = x + 2.0, x + 1.0, x - 1.0, x - 2.0, x - 3.0
+        weights[0, i] = b * x * c * d * e * (-1.0 / 120.0)
+        weights[1, i] = a * x * c * d * e * (1.0 / 24.0)
+        weights[2, i] = a * b * c * d * e * (-1.0 / 12.0)
+        weights[3, i] = a * b * x * d * e * (1.0 / 12.0)
+        weights[4, i] = a * b * x * c * e * (-1.0 / 24.0)
+        weights[5, i] = a * b * x * c * d * (1.0 / 120.0)
+        weights[6, i] = abs(a * b * x * c * d * e) * (1.0 / 720.0)
+
+
+@_reordered
+def _interpolate(n, table, weights, result):  # type: ignore[no-untyped-def]
+    """Write to result (q, n) what lies between the points of a table (6, q)."""
+    for q in range(result.shape[0]):
+        f, g, h = table[0, q], table[1, q], table[2, q]
+        k, m, o = table[3, q], table[4, q], table[5, q]
+        for i in range(n):
+            left = f * weights[0, i] + g * weights[1, i] + h * weights[2, i]
+            right = k * weights[3, i] + m * weights[4, i] + o * weights[5, i]
+            result[q, i] = left + right
+
+
+@_reordered
+def _shares(n, coefficients, u, v, tops, totals):  # type: ignore[no-untyped-def]
+    """Replace b of each term by its share of the density, (K, n), before it is divided by totals.
+
+    Sums of shares go to totals (n,), what the shares' logarithms are relative to to tops (n,).
+    """
+    components = (coefficients.shape[0] - 1) // 3
+    tops[:], totals[:] = -np.inf, 0.0
+    for k in range(components):
+        a, b, c = (
+            coefficients[k], coefficients[components + k], coefficients[2 * components + k]
+        )  # fmt: skip
+        for i in range(n):
+            b[i] += a[i] * u[i] + c[i] * v[i]
+            tops[i] = max(tops[i], b[i])
+    for k in range(components):
+        b = coefficients[components + k]
+        for i in range(n):
+            b[i] = exponential(b[i] - tops[i])
+            totals[i] += b[i]
+
+
+@_reordered
+def _errors(n, table, weights, coefficients, stretched, u, v, totals, result):  # type: ignore[no-untyped-def]
+    """Write to result (n,) the errors of log densities, from a table of seven points and shares."""
+    components = (coefficients.shape[0] - 1) // 3
+    rate = _sixth(table, 3 * components)
+    by_rate, slope_by_rate = stretched[3], stretched[5]
+    for i in range(n):
+        result[i] = totals[i] * abs(rate * (slope_by_rate[i] - 1.5 * v[i] * by_rate[i]))
+    for k in range(components):
+        a = _sixth(table, k)
+        b = _sixth(table, components + k)
+        d = _sixth(table, 2 * components + k)
+        rise, share, fall = (
+            coefficients[k], coefficients[components + k], coefficients[2 * components + k]
+        )  # fmt: skip
+        for i in range(n):
+            by_u = rise[i] - fall[i] * v[i] * v[i]
+            error = a * u[i] + b + d * v[i] + rate * by_rate[i] * by_u
+            result[i] += share[i] * abs(error)
+    for i in range(n):
+        result[i] *= weights[6, i] / totals[i]
+
+
+@_compiled
+def _sixth(table, q):  # type: ignore[no-untyped-def]
+    """Return the sixth difference of a column of a table (7, q)."""
+    ends = table[0, q] + table[6, q]
+    inner = table[1, q] + table[5, q]
+    middle = table[2, q] + table[4, q]
+    return ends - 6.0 * inner + 15.0 * middle - 20.0 * table[3, q]
+
+
+@_reordered
+def _by_coefficients(n, coefficients, u, v, heights, by_u):  # type: ignore[no-untyped-def]
+    """Turn a, share and c of terms into derivatives by a, b and c; add those by u to by_u (n,)."""
+    components = (coefficients.shape[0] - 1) // 3
+    for k in range(components):
+        a, b, c = (
+            coefficients[k], coefficients[components + k], coefficients[2 * components + k]
+        )  # fmt: skip
+        for i in range(n):
+            share = b[i] * heights[i]
+            by_u[i] += share * (a[i] - c[i] * v[i] * v[i])
+            a[i], b[i], c[i] = share * u[i], share, share * v[i]
+
+
+@_reordered
+def _contract(n, table, weights, by_coefficients, result):  # type: ignore[no-untyped-def]
+    """Write to result (n,) the interpolated table (6, q), times derivatives (q, n), summed."""
+    result[:n] = 0.0
+    for q in range(by_coefficients.shape[0]):
+        f, g, h = table[0, q], table[1, q], table[2, q]
+        k, m, o = table[3, q], table[4, q], table[5, q]
+        for i in range(n):
+            left = f * weights[0, i] + g * weights[1, i] + h * weights[2, i]
+            right = k * weights[3, i] + m * weights[4, i] + o * weights[5, i]
+            result[i] += (left + right) * by_coefficients[q, i]
+
+
+@_compiled
+def pull_along(  # type: ignore[no-untyped-def]
+    turned, layout, theta, index, trials, cotangents, j, first, points, values, gradient
+):
+    """Write log densities (n,) and add to gradient, rows (r, p) or none.
+
+    Left as they are are those of trials of other kinds than a time and a choice, and those for
+    which the polynomial is not exact enough.
+    """
+    wanted = gradient.shape[0] > 0
+    columns = _columns(layout.features)
+    rows = _grid(layout, theta[0], j, first, points)
+    outputs, slopes = _mixtures(turned, layout, rows, columns[: columns.shape[0] * wanted])
+    table, derivatives = _coefficients(layout, outputs, slopes)
+    order, begins, inside = _sorted(layout, theta, index, trials, j, first, points)
+    count, components = layout.choices.shape[0], layout.components
+    closing = outputs.shape[1] > 3 * count * components
+    where, polynomials = np.empty(ABREAST), np.empty((POINTS + 1, ABREAST))
+    found = np.empty((3 * components + 1, ABREAST))
+    u, v, tops, totals = np.empty((4, ABREAST))
+    heights, by_u, by_s, result = np.empty((4, ABREAST))
+    stretched = np.zeros((6, ABREAST))  # as `stretch` returns them
+    for group in range(begins.shape[0] - 2):
+        cell, c = group // count, group % count
+        near = table[c, cell : cell + POINTS + 1]
+        for begin in range(begins[group], begins[group + 1], ABREAST):
+            n = min(begins[group + 1] - begin, ABREAST)
+            for k in range(n):
+                where[k] = inside[order[begin + k]]
+            _weigh(n, where, polynomials)
+            _interpolate(n, near, polynomials, found)
+            for k in range(n):
+                i = order[begin + k]
+                s = trials[i, 0]
+                if layout.non_decision >= 0:
+                    s -= theta[row_of(index, theta.shape[0], i), layout.non_decision]
+                known = LEAST < s < MOST
+                heights[k] = cotangents[i] if known else 0.0
+                u[k] = s if known else 1.0
+                if closing:
+                    u[k], a, b, e, f, g = stretch(u[k], found[3 * components, k])
+                    stretched[0, k], stretched[1, k], stretched[2, k] = u[k], a, b
+                    stretched[3, k], stretched[4, k], stretched[5, k] = e, f, g
+                v[k] = 1.0 / u[k]
+                by_s[k] = 1.0 if known else 0.0
+            _shares(n, found, u, v, tops, totals)
+            _errors(n, near, polynomials, found, stretched, u, v, totals, result)
+            for k in range(n):
+                value = tops[k] + math.log(totals[k]) - 1.5 * math.log(u[k]) + stretched[1, k]
+                if by_s[k] == 0.0:
+                    values[order[begin + k]] = -np.inf
+                elif result[k] <= EXACT:
+                    values[order[begin + k]] = value
+                else:
+                    heights[k] = 0.0
+            if not wanted:
+                continue
+            for k in range(n):
+                by_u[k] = -1.5 * v[k] * heights[k]
+                result[k] = heights[k]
+                heights[k] /= totals[k]
+            _by_coefficients(n, found, u, v, heights, by_u)
+            for k in range(n):
+                found[3 * components, k] = 0.0
+                by_s[k] = by_u[k]
+                if closing:
+                    by_s[k] = by_u[k] * stretched[2, k] + result[k] * stretched[4, k]
+                    found[3 * components, k] = (
+                        by_u[k] * stretched[3, k] + result[k] * stretched[5, k]
+                    )
+            for d in range(columns.shape[0]):
+                nearby = derivatives[d, c, cell : cell + POINTS]
+                _contract(n, nearby, polynomials, found, result)
+                for k in range(n):
+                    gradient[row_of(index, theta.shape[0], order[begin + k]), columns[d]] += result[
+                        k
+                    ]
+            if layout.non_decision >= 0:
+                for k in range(n):
+                    row = row_of(index, theta.shape[0], order[begin + k])
+                    gradient[row, layout.non_decision] -= by_s[k]
+
+
+@_compiled
+def mixture_along(weights, whole, real, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+    """Do for some trials what `likely.kernels.pullback.mixture_pullback` does; the others get nan.
+
+    Those are all if more than one of the parameters that enter the network varies.
+    """
+    for i in range(values.shape[0]):
+        values[i] = np.nan
+    layout = unpack(whole, real)
+    j = varying(layout.features, theta)
+    if j >= 0:
+        first, points = grid_of(layout, theta, j)
+        if points > 0:
+            turned = weights[weights.shape[0] // 2 :]
+            pull_along(
+                turned, layout, theta, index, trials, cotangents, j, first, points, values, gradient
+            )
