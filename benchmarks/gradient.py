@@ -81,7 +81,12 @@ def theirs(data: pd.DataFrame, formula: str) -> dict[str, list[float]]:
         path = Path(folder) / "trials.csv"
         named.to_csv(path, index=False)
         job = Path(folder) / "job.json"
-        given: dict[str, Any] = {"data": str(path), "formula": formula, "repeats": REPEATS}
+        given: dict[str, Any] = {
+            "data": str(path),
+            "formula": formula,
+            "repeats": REPEATS,
+            "moved": MOVED,
+        }
         job.write_text(json.dumps(given))
         command = ["uv", "run", "--quiet", "--no-project", "--script", str(PEER), str(job)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)

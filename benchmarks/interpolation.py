@@ -16,9 +16,9 @@ import numpy as np
 
 import likely as lk
 from likely.networks.mixture import MixtureDensity
+from likely.ops import NO_INDEX
 
 TRIALS, SEED = 8000, 0
-NO_INDEX = np.empty(0, dtype=np.int64)
 
 
 def errors(likelihood: lk.Likelihood, sets: int) -> tuple[np.ndarray, np.ndarray]:

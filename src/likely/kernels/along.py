@@ -18,11 +18,19 @@ import numba
 import numpy as np
 
 from likely.kernels.closing import close, stretch
-from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI
-from likely.kernels.mixture import REACH, SMALLEST, inputs, normalise, scale, supported, unpack
-from likely.kernels.mixture_terms import LEAST, MOST
+from likely.kernels.mixture import (
+    REACH,
+    inputs,
+    kind_of,
+    normalise,
+    scale,
+    scaled,
+    supported,
+    unpack,
+)
+from likely.kernels.mixture_terms import LEAST, MOST, coefficients
 from likely.kernels.perceptron import along, forward
-from likely.kernels.rows import row_of
+from likely.kernels.rows import group_by, row_of
 from likely.kernels.vectors import exponential
 
 SPACING = 1.0 / 64.0  # of the grid; inputs run from -1 to 1 over the box
@@ -59,15 +67,6 @@ def varying(features, theta):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def scaled(feature, value):  # type: ignore[no-untyped-def]
-    """Return a parameter's value on the scale of a feature (1, 4)."""
-    centre, half = scale(feature, 0)
-    if feature[0, 3] > 0:
-        value = math.log(max(value, SMALLEST))
-    return (value - centre) / half
-
-
-@_compiled
 def grid_of(layout, theta, j):  # type: ignore[no-untyped-def]
     """Return the first point of the grid for rows (r, p), in spacings, and how many there are.
 
@@ -76,14 +75,15 @@ def grid_of(layout, theta, j):  # type: ignore[no-untyped-def]
     There are none where rows or grid would leave what the network has seen or the support, or
     where rows are so few that the grid, with its derivatives, would cost more.
     """
-    feature = layout.features[j : j + 1]
-    column = int(feature[0, 0])
+    column, logarithm = int(layout.features[j, 0]), layout.features[j, 3] > 0
+    centre, half = scale(layout.features, j)
     low, high = np.inf, -np.inf
     for r in range(theta.shape[0]):
         if not supported(layout.support, theta[r]):
             return 0.0, 0
         low, high = min(low, theta[r, column]), max(high, theta[r, column])
-    left, right = scaled(feature, low), scaled(feature, high)
+    left = scaled(low, logarithm, centre, half)
+    right = scaled(high, logarithm, centre, half)
     if not (left >= -REACH and right <= REACH):
         return 0.0, 0
     first = left / SPACING - BEFORE
@@ -93,11 +93,13 @@ def grid_of(layout, theta, j):  # type: ignore[no-untyped-def]
         points = math.floor(right / SPACING) + 1 - BEFORE + POINTS - int(first)
     if first * SPACING < -REACH or (first + points - 1) * SPACING > REACH:
         return 0.0, 0
-    ends = _grid(layout, theta[0], j, first, points)
+    rows = _grid(layout, theta[0], j, first, points)
     for k in range(layout.features.shape[0]):
         if int(layout.features[k, 0]) == column:
-            for i in (0, ends.shape[0] - 1):
-                if abs(scaled(layout.features[k : k + 1], ends[i, column])) > REACH:
+            centre, half = scale(layout.features, k)
+            for i in (0, points - 1):
+                end = scaled(rows[i, column], layout.features[k, 3] > 0, centre, half)
+                if abs(end) > REACH:
                     return 0.0, 0
     return (first, points) if points * (theta.shape[1] + 1) <= theta.shape[0] else (0.0, 0)
 
@@ -135,7 +137,7 @@ def _mixtures(turned, layout, rows, columns):  # type: ignore[no-untyped-def]
     x, dx = np.empty((count, size)), np.zeros((count, p, size))
     directions = np.empty((columns.shape[0], count, size))
     outputs = np.empty((count, layout.sizes[-1]))
-    found = np.empty((columns.shape[0], count, layout.sizes[-1]))
+    found = np.zeros((columns.shape[0], count, layout.sizes[-1]))
     activations = np.empty(count * layout.sizes[1:-1].sum())
     inputs(layout.features, rows, x, dx)
     forward(turned, layout.sizes, x, activations, outputs)
@@ -152,7 +154,7 @@ def _mixtures(turned, layout, rows, columns):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _coefficients(layout, outputs, slopes):  # type: ignore[no-untyped-def]
+def _tables(layout, outputs, slopes):  # type: ignore[no-untyped-def]
     """Return a, b, c of all terms and the closing rate, (C, points, 3K + 1), and their derivatives.
 
     Those are (p, C, points, 3K + 1), given outputs (points, m) and slopes (points, p, m).
@@ -168,22 +170,18 @@ def _coefficients(layout, outputs, slopes):  # type: ignore[no-untyped-def]
                 value[3 * components] = outputs[i, 3 * terms]
                 for d in range(p):
                     derivatives[d, c, i, 3 * components] = slopes[i, d, 3 * terms]
+            coefficients(outputs[i], c * components, terms, value[:-1].reshape((3, components)))
             for k in range(components):
                 j = c * components + k
-                log_mu, log_lambda = outputs[i, terms + j], outputs[i, 2 * terms + j]
-                lam, rate = exponential(log_lambda), exponential(-log_mu)
-                value[k] = -0.5 * lam * rate * rate
-                value[components + k] = (
-                    outputs[i, j] + lam * rate + 0.5 * log_lambda - HALF_LOG_TWO_PI
-                )
-                value[2 * components + k] = -0.5 * lam
+                a, e = value[k], value[2 * components + k]
+                ratio = 2.0 * math.sqrt(a * e)  # lambda / mu
                 for d in range(p):
                     slope = derivatives[d, c, i]
                     by_mu, by_lambda = slopes[i, d, terms + j], slopes[i, d, 2 * terms + j]
-                    slope[k] = value[k] * (by_lambda - 2.0 * by_mu)
+                    slope[k] = a * (by_lambda - 2.0 * by_mu)
                     slope[components + k] = slopes[i, d, j] + 0.5 * by_lambda
-                    slope[components + k] += lam * rate * (by_lambda - by_mu)
-                    slope[2 * components + k] = value[2 * components + k] * by_lambda
+                    slope[components + k] += ratio * (by_lambda - by_mu)
+                    slope[2 * components + k] = e * by_lambda
     return values, derivatives
 
 
@@ -194,26 +192,18 @@ def _sorted(layout, theta, index, trials, j, first, points):  # type: ignore[no-
     The last group holds trials of other kinds than a time and a choice.
     """
     n, count = trials.shape[0], layout.choices.shape[0]
-    feature, column = layout.features[j : j + 1], int(layout.features[j, 0])
+    column, logarithm = int(layout.features[j, 0]), layout.features[j, 3] > 0
+    centre, half = scale(layout.features, j)
     groups = (points - POINTS) * count + 1
     which, inside = np.empty(n, dtype=np.int64), np.empty(n)
-    begins = np.zeros(groups + 1, dtype=np.int64)
     for i in range(n):
-        value = scaled(feature, theta[row_of(index, theta.shape[0], i), column]) / SPACING - first
+        value = theta[row_of(index, theta.shape[0], i), column]
+        value = scaled(value, logarithm, centre, half) / SPACING - first
         cell = min(max(int(value) - BEFORE, 0), points - POINTS - 1)
         inside[i] = value - BEFORE - cell
-        which[i] = groups - 1
-        if trials[i, 0] > -np.inf:
-            for c in range(count):
-                if layout.choices[c] == trials[i, 1]:
-                    which[i] = cell * count + c
-        begins[which[i] + 1] += 1
-    for g in range(groups):
-        begins[g + 1] += begins[g]
-    order, place = np.empty(n, dtype=np.int64), begins.copy()
-    for i in range(n):
-        order[place[which[i]]] = i
-        place[which[i]] += 1
+        kind = kind_of(layout.choices, trials[i, 0], trials[i, 1])
+        which[i] = cell * count + kind if kind < count else groups - 1
+    order, begins = group_by(which, groups)
     return order, begins, inside
 
 
@@ -248,31 +238,29 @@ def _interpolate(n, table, weights, result):  # type: ignore[no-untyped-def]
 
 
 @_reordered
-def _shares(n, coefficients, u, v, tops, totals):  # type: ignore[no-untyped-def]
+def _shares(n, found, u, v, tops, totals):  # type: ignore[no-untyped-def]
     """Replace b of each term by its share of the density, (K, n), before it is divided by totals.
 
     Sums of shares go to totals (n,), what the shares' logarithms are relative to to tops (n,).
     """
-    components = (coefficients.shape[0] - 1) // 3
+    components = (found.shape[0] - 1) // 3
     tops[:], totals[:] = -np.inf, 0.0
     for k in range(components):
-        a, b, c = (
-            coefficients[k], coefficients[components + k], coefficients[2 * components + k]
-        )  # fmt: skip
+        a, b, c = found[k], found[components + k], found[2 * components + k]
         for i in range(n):
             b[i] += a[i] * u[i] + c[i] * v[i]
             tops[i] = max(tops[i], b[i])
     for k in range(components):
-        b = coefficients[components + k]
+        b = found[components + k]
         for i in range(n):
             b[i] = exponential(b[i] - tops[i])
             totals[i] += b[i]
 
 
 @_reordered
-def _errors(n, table, weights, coefficients, stretched, u, v, totals, result):  # type: ignore[no-untyped-def]
+def _errors(n, table, weights, found, stretched, u, v, totals, result):  # type: ignore[no-untyped-def]
     """Write to result (n,) the errors of log densities, from a table of seven points and shares."""
-    components = (coefficients.shape[0] - 1) // 3
+    components = (found.shape[0] - 1) // 3
     rate = _sixth(table, 3 * components)
     by_rate, slope_by_rate = stretched[3], stretched[5]
     for i in range(n):
@@ -281,9 +269,7 @@ def _errors(n, table, weights, coefficients, stretched, u, v, totals, result):  
         a = _sixth(table, k)
         b = _sixth(table, components + k)
         d = _sixth(table, 2 * components + k)
-        rise, share, fall = (
-            coefficients[k], coefficients[components + k], coefficients[2 * components + k]
-        )  # fmt: skip
+        rise, share, fall = found[k], found[components + k], found[2 * components + k]
         for i in range(n):
             by_u = rise[i] - fall[i] * v[i] * v[i]
             error = a * u[i] + b + d * v[i] + rate * by_rate[i] * by_u
@@ -302,13 +288,11 @@ def _sixth(table, q):  # type: ignore[no-untyped-def]
 
 
 @_reordered
-def _by_coefficients(n, coefficients, u, v, heights, by_u):  # type: ignore[no-untyped-def]
+def _by_coefficients(n, found, u, v, heights, by_u):  # type: ignore[no-untyped-def]
     """Turn a, share and c of terms into derivatives by a, b and c; add those by u to by_u (n,)."""
-    components = (coefficients.shape[0] - 1) // 3
+    components = (found.shape[0] - 1) // 3
     for k in range(components):
-        a, b, c = (
-            coefficients[k], coefficients[components + k], coefficients[2 * components + k]
-        )  # fmt: skip
+        a, b, c = found[k], found[components + k], found[2 * components + k]
         for i in range(n):
             share = b[i] * heights[i]
             by_u[i] += share * (a[i] - c[i] * v[i] * v[i])
@@ -316,16 +300,12 @@ def _by_coefficients(n, coefficients, u, v, heights, by_u):  # type: ignore[no-u
 
 
 @_reordered
-def _contract(n, table, weights, by_coefficients, result):  # type: ignore[no-untyped-def]
-    """Write to result (n,) the interpolated table (6, q), times derivatives (q, n), summed."""
+def _contract(n, slopes, by_coefficients, result):  # type: ignore[no-untyped-def]
+    """Write to result (n,) the sums of slopes (q, n) times derivatives (q, n)."""
     result[:n] = 0.0
     for q in range(by_coefficients.shape[0]):
-        f, g, h = table[0, q], table[1, q], table[2, q]
-        k, m, o = table[3, q], table[4, q], table[5, q]
         for i in range(n):
-            left = f * weights[0, i] + g * weights[1, i] + h * weights[2, i]
-            right = k * weights[3, i] + m * weights[4, i] + o * weights[5, i]
-            result[i] += (left + right) * by_coefficients[q, i]
+            result[i] += slopes[q, i] * by_coefficients[q, i]
 
 
 @_compiled
@@ -341,14 +321,16 @@ def pull_along(  # type: ignore[no-untyped-def]
     columns = _columns(layout.features)
     rows = _grid(layout, theta[0], j, first, points)
     outputs, slopes = _mixtures(turned, layout, rows, columns[: columns.shape[0] * wanted])
-    table, derivatives = _coefficients(layout, outputs, slopes)
+    table, derivatives = _tables(layout, outputs, slopes)
     order, begins, inside = _sorted(layout, theta, index, trials, j, first, points)
     count, components = layout.choices.shape[0], layout.components
     closing = outputs.shape[1] > 3 * count * components
-    where, polynomials = np.empty(ABREAST), np.empty((POINTS + 1, ABREAST))
-    found = np.empty((3 * components + 1, ABREAST))
+    mine, where = np.empty(ABREAST, dtype=np.int64), np.empty(ABREAST)
+    polynomials = np.empty((POINTS + 1, ABREAST))
+    found, changes = np.empty((2, 3 * components + 1, ABREAST))
     u, v, tops, totals = np.empty((4, ABREAST))
-    heights, by_u, by_s, result = np.empty((4, ABREAST))
+    weighted, heights, by_u, by_s, result = np.empty((5, ABREAST))
+    known = np.empty(ABREAST, dtype=np.bool_)
     stretched = np.zeros((6, ABREAST))  # as `stretch` returns them
     for group in range(begins.shape[0] - 2):
         cell, c = group // count, group % count
@@ -361,54 +343,50 @@ def pull_along(  # type: ignore[no-untyped-def]
             _interpolate(n, near, polynomials, found)
             for k in range(n):
                 i = order[begin + k]
+                mine[k] = row_of(index, theta.shape[0], i)
                 s = trials[i, 0]
                 if layout.non_decision >= 0:
-                    s -= theta[row_of(index, theta.shape[0], i), layout.non_decision]
-                known = LEAST < s < MOST
-                heights[k] = cotangents[i] if known else 0.0
-                u[k] = s if known else 1.0
+                    s -= theta[mine[k], layout.non_decision]
+                known[k] = LEAST < s < MOST
+                weighted[k] = cotangents[i] if known[k] else 0.0
+                u[k] = s if known[k] else 1.0
                 if closing:
                     u[k], a, b, e, f, g = stretch(u[k], found[3 * components, k])
                     stretched[0, k], stretched[1, k], stretched[2, k] = u[k], a, b
                     stretched[3, k], stretched[4, k], stretched[5, k] = e, f, g
                 v[k] = 1.0 / u[k]
-                by_s[k] = 1.0 if known else 0.0
             _shares(n, found, u, v, tops, totals)
             _errors(n, near, polynomials, found, stretched, u, v, totals, result)
             for k in range(n):
                 value = tops[k] + math.log(totals[k]) - 1.5 * math.log(u[k]) + stretched[1, k]
-                if by_s[k] == 0.0:
+                if not known[k]:
                     values[order[begin + k]] = -np.inf
                 elif result[k] <= EXACT:
                     values[order[begin + k]] = value
                 else:
-                    heights[k] = 0.0
+                    weighted[k] = 0.0
             if not wanted:
                 continue
             for k in range(n):
-                by_u[k] = -1.5 * v[k] * heights[k]
-                result[k] = heights[k]
-                heights[k] /= totals[k]
+                heights[k] = weighted[k] / totals[k]
+                by_u[k] = -1.5 * v[k] * weighted[k]
             _by_coefficients(n, found, u, v, heights, by_u)
             for k in range(n):
                 found[3 * components, k] = 0.0
                 by_s[k] = by_u[k]
                 if closing:
-                    by_s[k] = by_u[k] * stretched[2, k] + result[k] * stretched[4, k]
-                    found[3 * components, k] = (
-                        by_u[k] * stretched[3, k] + result[k] * stretched[5, k]
-                    )
+                    slope, u_by_rate, slope_by_s, slope_by_rate = stretched[2:, k]
+                    by_s[k] = by_u[k] * slope + weighted[k] * slope_by_s
+                    found[3 * components, k] = by_u[k] * u_by_rate + weighted[k] * slope_by_rate
             for d in range(columns.shape[0]):
                 nearby = derivatives[d, c, cell : cell + POINTS]
-                _contract(n, nearby, polynomials, found, result)
+                _interpolate(n, nearby, polynomials, changes)
+                _contract(n, changes, found, result)
                 for k in range(n):
-                    gradient[row_of(index, theta.shape[0], order[begin + k]), columns[d]] += result[
-                        k
-                    ]
+                    gradient[mine[k], columns[d]] += result[k]
             if layout.non_decision >= 0:
                 for k in range(n):
-                    row = row_of(index, theta.shape[0], order[begin + k])
-                    gradient[row, layout.non_decision] -= by_s[k]
+                    gradient[mine[k], layout.non_decision] -= by_s[k]
 
 
 @_compiled

@@ -88,6 +88,12 @@ def scale(features, j):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def scaled(value, logarithm, centre, half):  # type: ignore[no-untyped-def]
+    """Return a parameter's value on the scale of a feature, on which its box is from -1 to 1."""
+    return ((math.log(max(value, SMALLEST)) if logarithm else value) - centre) / half
+
+
+@_compiled
 def inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
     """Write standardised inputs (rows, m) and their derivatives (rows, p, m), which start at 0."""
     count = features.shape[0]
@@ -96,11 +102,11 @@ def inputs(features, rows, x, dx):  # type: ignore[no-untyped-def]
         logarithm = features[j, 3] > 0
         centre, half = scale(features, j)
         for i in range(rows.shape[0]):
-            value = max(rows[i, column], SMALLEST) if logarithm else rows[i, column]
-            scaled = ((math.log(value) if logarithm else value) - centre) / half
-            x[i, j] = min(max(scaled, -REACH), REACH)
-            if dx.shape[1] > 0 and abs(scaled) <= REACH:
-                dx[i, column, j] = (1.0 / value if logarithm else 1.0) / half
+            value = scaled(rows[i, column], logarithm, centre, half)
+            x[i, j] = min(max(value, -REACH), REACH)
+            if dx.shape[1] > 0 and abs(value) <= REACH:
+                slope = 1.0 / max(rows[i, column], SMALLEST) if logarithm else 1.0
+                dx[i, column, j] = slope / half
     if x.shape[1] > count:
         _products(count, x, dx)
 
@@ -233,6 +239,19 @@ def supported(support, row):  # type: ignore[no-untyped-def]
         if not (support[j, 0] <= row[j] <= support[j, 1]):
             return False
     return True
+
+
+@_compiled
+def kind_of(choices, rt, choice):  # type: ignore[no-untyped-def]
+    """Return what a trial is, a number.
+
+    That is the place of its choice; after those, the place of a choice whose time was not observed;
+    and, last, anything else.
+    """
+    for c in range(choices.shape[0]):
+        if choices[c] == choice:
+            return c if rt > -np.inf else choices.shape[0] + c
+    return 2 * choices.shape[0]
 
 
 @_compiled

@@ -18,6 +18,7 @@ import numba
 import numpy as np
 
 from likely.kernels.closing import LAST
+from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI
 from likely.kernels.vectors import exponential, logarithm
 
 LEAST, MOST = 1e-90, 1e90  # seconds: times beyond have density 0
@@ -103,6 +104,18 @@ def term_sums(terms: int, closing: bool) -> Any:
     exec(_source(terms, closing), namespace)  # noqa: S102
     reorder = {"reassoc", "contract", "nsz"}
     return numba.njit(nogil=True, error_model="numpy", fastmath=reorder)(namespace["accumulate"])
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def coefficients(outputs, first, terms, work):  # type: ignore[no-untyped-def]
+    """Write a, b and c of a choice's terms, (3, components), from normalised outputs (m,)."""
+    for k in range(work.shape[1]):
+        j = first + k
+        log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
+        lam, rate = exponential(log_lambda), exponential(-log_mu)
+        work[0, k] = -0.5 * lam * rate * rate
+        work[1, k] = outputs[j] + lam * rate + 0.5 * log_lambda - HALF_LOG_TWO_PI
+        work[2, k] = -0.5 * lam
 
 
 @numba.njit(nogil=True, error_model="numpy")

@@ -187,28 +187,42 @@ def pull(
             contract(values, jacobian, index, weighted, gradient)
         return values, gradient
     values = np.empty(n)
+    fill = functools.partial(_call_pull, kernels.pullback, packed)
     if kernels.shortcut is not None and rows > FEWEST:
-        given = (theta, index, trials, weighted, values, gradient)
-        _call_pull(kernels.shortcut, weights, packed, *given)
-        left = np.flatnonzero(np.isnan(values))
-        if len(left) < n:
-            which = index[left] if len(index) else left
-            found, own = np.empty(len(left)), np.zeros((len(left) if wanted else 0, p))
-            none = np.empty(0, dtype=np.int64)
-            subset = (theta[which], none, trials[left], weighted[left], found, own)
-            _call_pull(kernels.pullback, weights, packed, *subset)
-            values[left] = found
-            if wanted:
-                np.add.at(gradient, which, own)
-            return values, gradient
-    _call_pull(kernels.pullback, weights, packed, theta, index, trials, weighted, values, gradient)
+        fill = _shortened(functools.partial(_call_pull, kernels.shortcut, packed), fill)
+    fill(weights, theta, index, trials, weighted, values, gradient)
     return values, gradient
+
+
+def _shortened(shortcut: Any, by_rows: Any) -> Any:
+    """Return a function of the arguments of both that does by rows what the shortcut leaves.
+
+    It is plain Python that numba compiles where both are compiled.
+    """
+
+    def fill(weights, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+        shortcut(weights, theta, index, trials, cotangents, values, gradient)
+        left = np.flatnonzero(np.isnan(values))
+        if len(left) == len(values):
+            by_rows(weights, theta, index, trials, cotangents, values, gradient)
+            return
+        which = index[left] if len(index) > 0 else left
+        found = np.empty(len(left))
+        own = np.zeros((min(len(left), len(gradient)), theta.shape[1]))
+        by_rows(weights, theta[which], index[:0], trials[left], cotangents[left], found, own)
+        for k in range(len(left)):
+            values[left[k]] = found[k]
+        for k in range(len(own)):
+            for d in range(theta.shape[1]):
+                gradient[which[k], d] += own[k, d]
+
+    return fill
 
 
 def _call_pull(
     kernel: Kernel,
-    weights: FloatArray,
     packed: Packed,
+    weights: FloatArray,
     theta: FloatArray,
     index: np.ndarray,
     *rest: FloatArray,
@@ -233,14 +247,14 @@ def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int
     It returns log densities (n,) and the gradient (r, p), which has no rows unless it is wanted.
     """
     by_trials = _by_trials_caller(kernels.log_likelihood, size, packed, parameters)
-    if kernels.pullback is None:
-        by_rows = None
-    else:
+    by_rows: Any = None
+    if kernels.pullback is not None:
         by_rows = _by_rows_caller(kernels.pullback, size, packed, parameters)
     if kernels.shortcut is None:
-        by_shortcut = None
+        shortened = by_rows
     else:
         by_shortcut = _by_rows_caller(kernels.shortcut, size, packed, parameters)
+        shortened = numba.njit(nogil=True)(_shortened(by_shortcut, by_rows))
 
     @numba.njit(nogil=True)
     def pullback(weights, theta, index, trials, cotangents, wanted):  # type: ignore[no-untyped-def]
@@ -258,22 +272,10 @@ def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int
         else:
             values = np.empty(n)
             weighted = np.ascontiguousarray(cotangents)
-            if by_shortcut is not None and rows > FEWEST:
-                by_shortcut(weights, theta, index, trials, weighted, values, gradient)
-                left = np.flatnonzero(np.isnan(values))
-                if left.shape[0] < n:
-                    which = index[left] if index.shape[0] > 0 else left
-                    own = np.zeros((left.shape[0] if wanted else 0, parameters))
-                    found = np.empty(left.shape[0])
-                    by_rows(
-                        weights, theta[which], index[:0], trials[left], weighted[left], found, own
-                    )
-                    for k in range(left.shape[0]):
-                        values[left[k]] = found[k]
-                        for d in range(parameters if wanted else 0):
-                            gradient[which[k], d] += own[k, d]
-                    return values, gradient
-            by_rows(weights, theta, index, trials, weighted, values, gradient)
+            if rows > FEWEST:
+                shortened(weights, theta, index, trials, weighted, values, gradient)
+            else:
+                by_rows(weights, theta, index, trials, weighted, values, gradient)
         return values, gradient
 
     return pullback

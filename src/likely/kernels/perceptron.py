@@ -144,7 +144,7 @@ def backward(weights, sizes, slopes, by_outputs, by_inputs):  # type: ignore[no-
 
 @_compiled
 def along(turned, sizes, slopes, directions, results):  # type: ignore[no-untyped-def]
-    """Write to results (q, rows, m) how outputs change along directions (q, rows, k) of the inputs.
+    """Add to results (q, rows, m) how outputs change along directions (q, rows, k) of the inputs.
 
     `slopes` are those that `forward` left.
     """
@@ -153,10 +153,7 @@ def along(turned, sizes, slopes, directions, results):  # type: ignore[no-untype
         x, begin, place = directions[d], 0, 0
         for layer in range(layers):
             m, n = sizes[layer], sizes[layer + 1]
-            y = results[d] if layer == layers - 1 else np.empty((rows, n))
-            for i in range(rows):
-                for j in range(n):
-                    y[i, j] = 0.0
+            y = results[d] if layer == layers - 1 else np.zeros((rows, n))
             _add_products(x, turned[begin : begin + m * n].reshape((n, m)), y)
             if layer < layers - 1:
                 flat = y.ravel()

@@ -15,12 +15,12 @@ import numba
 import numpy as np
 
 from likely.kernels.closing import close
-from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI
 from likely.kernels.mixture import (
     REACH,
     SMALLEST,
     Layout,
     inputs,
+    kind_of,
     normalise,
     scale,
     span_of,
@@ -28,7 +28,7 @@ from likely.kernels.mixture import (
     trial,
     unpack,
 )
-from likely.kernels.mixture_terms import finish, term_sums
+from likely.kernels.mixture_terms import coefficients, finish, term_sums
 from likely.kernels.perceptron import backward, forward
 from likely.kernels.rows import row_of
 from likely.kernels.vectors import exponential
@@ -76,19 +76,6 @@ def _by_logits(outputs, by_outputs, terms):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _kind(choices, rt, choice):  # type: ignore[no-untyped-def]
-    """Return what a trial is, a number.
-
-    That is the place of its choice; after those, the place of a choice whose time was not observed;
-    and, last, anything else.
-    """
-    for c in range(choices.shape[0]):
-        if choices[c] == choice:
-            return c if rt > -np.inf else choices.shape[0] + c
-    return 2 * choices.shape[0]
-
-
-@_compiled
 def _grouped(choices, rows, index, trials):  # type: ignore[no-untyped-def]
     """Return places of trials sorted by row and kind, and where each group begins and ends."""
     n, kinds = trials.shape[0], 2 * choices.shape[0] + 1
@@ -97,7 +84,7 @@ def _grouped(choices, rows, index, trials):  # type: ignore[no-untyped-def]
     counts = np.zeros(rows * kinds, dtype=np.int64)
     for i in range(n):
         row = row_of(index, rows, i)
-        group[i] = row * kinds + _kind(choices, trials[i, 0], trials[i, 1])
+        group[i] = row * kinds + kind_of(choices, trials[i, 0], trials[i, 1])
         counts[group[i]] += 1
     for k in range(rows * kinds):
         begins[k + 1] = begins[k] + -(-counts[k] // ABREAST) * ABREAST
@@ -107,18 +94,6 @@ def _grouped(choices, rows, index, trials):  # type: ignore[no-untyped-def]
         place[i] = ends[group[i]]
         ends[group[i]] += 1
     return place, begins, ends
-
-
-@_compiled
-def _coefficients(outputs, first, terms, work):  # type: ignore[no-untyped-def]
-    """Write a, b and c of a choice's terms, (3, components), from normalised outputs (m,)."""
-    for k in range(work.shape[1]):
-        j = first + k
-        log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
-        lam, rate = exponential(log_lambda), exponential(-log_mu)
-        work[0, k] = -0.5 * lam * rate * rate
-        work[1, k] = outputs[j] + lam * rate + 0.5 * log_lambda - HALF_LOG_TWO_PI
-        work[2, k] = -0.5 * lam
 
 
 @_compiled
@@ -200,7 +175,7 @@ def _judge(components: int) -> Any:
             if ends[c] - first <= FEW:
                 last = ends[c]
             if first < last:
-                _coefficients(outputs, c * components, terms, work)
+                coefficients(outputs, c * components, terms, work)
                 sums[:] = 0.0
                 a, b, d = work[0], work[1], work[2]
                 if rate > 0.0:
