@@ -224,7 +224,7 @@ RECIPES: Mapping[str, Recipe] = {
     "ddm_truncnormt": NormalDelay("ddm", "mt", "st"),
     "ddm_sdv": Trained(),
     "full_ddm": Trained(),
-    "weibull": Trained(hidden=_WIDE),
+    "weibull": Trained(60_000, hidden=_WIDE),
     "exponential": Trained(hidden=_WIDE),
     "hyperbolic": Trained(hidden=_WIDE),
     "logistic": Trained(hidden=_WIDE),
