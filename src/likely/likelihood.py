@@ -227,14 +227,18 @@ class Likelihood:
 
         Args:
             name: name of the variable.
-            arguments: one value or tensor for each parameter of the model, and PyMC's own
-                `observed`, `dims`, `shape`, `size`, `initval`, `total_size`.
+            arguments: one value or tensor for each parameter of the model, perhaps a `deadline`
+                (seconds; infinity, the default, for none), and PyMC's own `observed`, `dims`,
+                `shape`, `size`, `initval`, `total_size`. A column `deadline` of a frame of observed
+                trials is the deadline, of all trials that have one.
 
         Returns:
             A variable of event shape (2,): rt and choice. As PyMC imputes NaN, it holds observed
             trials as `likely.trials.encode` writes them: an rt of -inf was not observed, a choice
             of inf means no response by the deadline that stands in place of rt. Predictive draws
-            are of all trials, times and choices, whatever was observed of them.
+            are of all trials, times and choices, whatever was observed of them, but for deadlines:
+            of a trial that would end later, time and choice are NaN. (Observed arrays hold the
+            deadlines of trials without a response only; give others as `deadline`.)
 
         Raises:
             ParameterError: parameters unknown or missing, or of a length that does not fit.
@@ -267,8 +271,8 @@ class Likelihood:
         """Return trials of this likelihood as an unnamed PyMC distribution.
 
         Args:
-            arguments: one value or tensor for each parameter of the model; `size` or `shape` as in
-                PyMC (a shape ends in 2).
+            arguments: one value or tensor for each parameter of the model; `deadline` as in a
+                call; `size` or `shape` as in PyMC (a shape ends in 2).
         """
         from likely.distribution import trials_dist
 
