@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from likely.likelihood import Likelihood, load
     from likely.model import Model
     from likely.networks.network import Layers
+    from likely.prediction import predict
     from likely.races import Race
     from likely.reference import exact
     from likely.regression import fit
@@ -63,6 +64,7 @@ _HOMES = {
     "load": "likely.likelihood",
     "mixed": "likely.two_stage",
     "models": "likely.zoo",
+    "predict": "likely.prediction",
     "simulate": "likely.simulation",
     "train": "likely.training",
     "train_classic": "likely.lan",
@@ -103,6 +105,7 @@ __all__ = [
     "mixed",
     "models",
     "plots",
+    "predict",
     "simulate",
     "train",
     "train_classic",

@@ -42,6 +42,7 @@ class TrialLogDensity(Op):
     def make_node(self, weights: Any, theta: Any, trials: Any, index: Any) -> Apply:
         """Build the node."""
         inputs = [*_tensors(weights, theta, trials), pt.as_tensor(index, dtype="int64")]
+        _require_columns(self.density, inputs[1])
         return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(inputs[2].type.shape[0],))])
 
     def infer_shape(self, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
@@ -107,16 +108,22 @@ class TrialPullback(Op):
 
 
 class TrialDraws(Op):
-    """Trials (n, 2) from weights as they are, parameter rows, uniforms (n, 2) and normals (n,)."""
+    """Trials (n, 2) from weights as they are, parameter rows, uniforms (n, 2) and normals (n,).
+
+    The index is that of `TrialLogDensity`.
+    """
 
     __props__ = ("density",)
 
     def __init__(self, density: Density) -> None:
         self.density = density
 
-    def make_node(self, weights: Any, theta: Any, uniforms: Any, normals: Any) -> Apply:
+    def make_node(
+        self, weights: Any, theta: Any, uniforms: Any, normals: Any, index: Any = NO_INDEX
+    ) -> Apply:
         """Build the node."""
-        inputs = _tensors(weights, theta, uniforms, normals)
+        inputs = [*_tensors(weights, theta, uniforms, normals), pt.as_tensor(index, dtype="int64")]
+        _require_columns(self.density, inputs[1])
         n = inputs[3].type.shape[0]
         return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(n, 2))])
 
@@ -126,7 +133,9 @@ class TrialDraws(Op):
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
         """Evaluate in compiled code."""
-        outputs[0][0] = self.density.transform(*map(np.ascontiguousarray, inputs))
+        weights, theta, uniforms, normals, index = map(np.ascontiguousarray, inputs)
+        own = theta[index] if len(index) else theta
+        outputs[0][0] = self.density.transform(weights, own, uniforms, normals)
 
 
 def trial_log_density(
@@ -154,6 +163,13 @@ def trial_draws(
 
 def _tensors(*inputs: Any) -> list[TensorVariable]:
     return [pt.as_tensor(x, dtype="float64") for x in inputs]
+
+
+def _require_columns(density: Density, theta: TensorVariable) -> None:
+    """Refuse rows of which compiled code would read past the end."""
+    columns, wanted = theta.type.shape[1], len(density.declaration.parameters)
+    if columns not in (None, wanted):
+        raise ValueError(f"rows of {columns} parameters do not fit a model of {wanted}.")
 
 
 @register_specialize
@@ -203,7 +219,14 @@ def numba_funcify_trial_pullback(op: TrialPullback, **_: Any) -> tuple[Any, int]
 @register_funcify_default_op_cache_key(TrialDraws)
 def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
     """Compile for PyMC's default backend."""
-    return op.density.compiled_draws(), engine_version()
+    kernel = op.density.compiled_draws()
+
+    @numba_njit
+    def draw(weights, theta, uniforms, normals, index):  # type: ignore[no-untyped-def]
+        own = theta[index] if len(index) > 0 else theta
+        return kernel(weights, own, uniforms, normals)
+
+    return draw, engine_version()
 
 
 @jax_funcify.register(TrialLogDensity)
@@ -244,4 +267,15 @@ def _in_jax(
 @jax_funcify.register(TrialDraws)
 def jax_funcify_trial_draws(op: TrialDraws, **_: Any) -> Any:
     """Translate to JAX."""
-    return op.density.draws
+
+    def draw(
+        weights: jax.Array,
+        theta: jax.Array,
+        uniforms: jax.Array,
+        normals: jax.Array,
+        index: jax.Array,
+    ) -> jax.Array:
+        own = theta[index] if len(index) else theta
+        return op.density.draws(weights, own, uniforms, normals)
+
+    return draw
