@@ -12,7 +12,6 @@ import functools
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import carray, types
 from numba.extending import intrinsic

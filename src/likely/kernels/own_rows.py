@@ -8,6 +8,7 @@ trials that share rows, and says what the arguments are.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -19,12 +20,41 @@ from likely.kernels.mixture_terms import LEAST, MOST
 from likely.kernels.perceptron import backward, forward, padded
 from likely.kernels.rows import group_by, row_of
 from likely.kernels.vectors import exponential, logarithm
+from likely.typing import FloatArray
 
 TOGETHER = 96  # trials abreast, at most; a multiple of `tiles.PADDED`
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 _contracted = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 _reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+
+
+class Block(NamedTuple):
+    """Trials abreast, all of one choice, and what is known of them.
+
+    Args:
+        mine: parameter row of each, (B,).
+        known: whether it has a density, (B,).
+        parameters: (p, B); in the end derivatives by them.
+        weighted: cotangents, 0 where there is no density, (B,).
+        u: stretched decision times, 1 where there is no density, (B,).
+        v: 1 / u, (B,).
+        stretched: what `stretch` returns, (6, B).
+        work: what `_terms` writes, (4, K, B).
+        tops: largest exponents, (B,).
+        totals: sums of terms relative to those, (B,).
+    """
+
+    mine: np.ndarray
+    known: np.ndarray
+    parameters: FloatArray
+    weighted: FloatArray
+    u: FloatArray
+    v: FloatArray
+    stretched: FloatArray
+    work: FloatArray
+    tops: FloatArray
+    totals: FloatArray
 
 
 @_contracted
@@ -171,7 +201,7 @@ def _shares(shares, tops, totals):  # type: ignore[no-untyped-def]
 @_contracted
 def _by_terms(work, u, v, heights, by_u, by_w, by_mu, by_lambda):  # type: ignore[no-untyped-def]
     """Write derivatives by log w, log mu and log lambda, (K, B) each; add those by u."""
-    rise, ratio, fall, shares = work
+    rise, ratio, fall, shares = work[0], work[1], work[2], work[3]
     for k in range(shares.shape[0]):
         for i in range(shares.shape[1]):
             share = shares[k, i] * heights[i]
@@ -215,7 +245,7 @@ def _ranges(layout, c):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _by_choice(layout, theta, index, trials, values):  # type: ignore[no-untyped-def]
+def _by_choice(layout, trials, values):  # type: ignore[no-untyped-def]
     """Return trials (m,) of a time and a choice whose values are nan, by choice, and begins."""
     count = layout.choices.shape[0]
     which = np.empty(trials.shape[0], dtype=np.int64)
@@ -226,91 +256,128 @@ def _by_choice(layout, theta, index, trials, values):  # type: ignore[no-untyped
 
 
 @_compiled
+def _block(layout, theta, index, trials, cotangents, chosen):  # type: ignore[no-untyped-def]
+    """Gather the trials `chosen` (n,); the last is repeated as padding, of no weight."""
+    n, p, delay = chosen.shape[0], theta.shape[1], layout.non_decision
+    width = padded(n)
+    at = Block(
+        np.empty(width, dtype=np.int64),
+        np.zeros(width, dtype=np.bool_),
+        np.empty((p, width)),
+        np.zeros(width),
+        np.ones(width),
+        np.empty(width),
+        np.zeros((6, width)),
+        np.empty((4, layout.components, width)),
+        np.full(width, -np.inf),
+        np.empty(width),
+    )
+    for k in range(width):
+        i = chosen[min(k, n - 1)]
+        row = row_of(index, theta.shape[0], i)
+        at.mine[k] = row
+        for d in range(p):
+            at.parameters[d, k] = theta[row, d]
+        s = trials[i, 0] - theta[row, delay] if delay >= 0 else trials[i, 0]
+        if k < n and LEAST < s < MOST and supported(layout.support, theta[row]):
+            at.known[k], at.u[k], at.weighted[k] = True, s, cotangents[i]
+    return at
+
+
+@_compiled
+def _stretch(at, rates):  # type: ignore[no-untyped-def]
+    """Turn outputs (B,) into closing rates, and decision times into stretched ones."""
+    for k in range(rates.shape[0]):
+        rates[k] = max(rates[k], 0.0) + math.log1p(math.exp(-abs(rates[k])))
+        at.u[k], a, b, e, f, g = stretch(at.u[k], rates[k])
+        at.stretched[1, k], at.stretched[2, k], at.stretched[3, k] = a, b, e
+        at.stretched[4, k], at.stretched[5, k] = f, g
+
+
+@_compiled
+def _by_stretch(at, rates, by_u):  # type: ignore[no-untyped-def]
+    """Turn rates (B,) into derivatives by their outputs, and those by u (B,) into by time."""
+    for k in range(rates.shape[0]):
+        by_rate = by_u[k] * at.stretched[3, k] + at.weighted[k] * at.stretched[5, k]
+        rates[k] = -by_rate * math.expm1(-rates[k])
+        by_u[k] = by_u[k] * at.stretched[2, k] + at.weighted[k] * at.stretched[4, k]
+
+
+@_compiled
+def _judge(layout, at, c, wanted, outputs):  # type: ignore[no-untyped-def]
+    """Write work, tops and totals, given the network's outputs (m, B), which are normalised."""
+    components = layout.components
+    terms, first = layout.choices.shape[0] * components, c * components
+    _normalise(outputs, terms, first, first + components, at.tops, at.totals)
+    if outputs.shape[0] > 3 * terms:
+        _stretch(at, outputs[3 * terms])
+    for k in range(at.u.shape[0]):
+        at.v[k] = 1.0 / at.u[k]
+    at.tops[:] = -np.inf
+    log_mu = outputs[wanted[1, 0] : wanted[1, 1]]
+    log_lambda = outputs[wanted[2, 0] : wanted[2, 1]]
+    log_w = outputs[first : first + components]
+    _terms(log_w, log_mu, log_lambda, at.u, at.v, at.work, at.tops)
+    _shares(at.work[3], at.tops, at.totals)
+
+
+@_compiled
+def _by_outputs(layout, at, c, wanted, outputs):  # type: ignore[no-untyped-def]
+    """Turn what `_judge` made of outputs (m, B) into derivatives; return those by time, (B,)."""
+    components, width = layout.components, at.u.shape[0]
+    terms, first = layout.choices.shape[0] * components, c * components
+    heights, by_u = np.empty(width), np.empty(width)
+    for k in range(width):
+        heights[k] = at.weighted[k] / at.totals[k]
+        by_u[k] = -1.5 * at.v[k] * at.weighted[k]
+    by_w = np.empty((components, width))
+    log_mu = outputs[wanted[1, 0] : wanted[1, 1]]
+    log_lambda = outputs[wanted[2, 0] : wanted[2, 1]]
+    _by_terms(at.work, at.u, at.v, heights, by_u, by_w, log_mu, log_lambda)
+    _by_logits(outputs, terms, first, first + components, by_w, at.weighted)
+    if outputs.shape[0] > 3 * terms:
+        _by_stretch(at, outputs[3 * terms], by_u)
+    return by_u
+
+
+@_compiled
+def _scatter(at, delay, by_time, gradient):  # type: ignore[no-untyped-def]
+    """Add derivatives by parameters (p, B), and those by time, to the gradient's rows."""
+    for k in range(at.known.shape[0]):
+        if at.known[k]:
+            for d in range(gradient.shape[1]):
+                gradient[at.mine[k], d] += at.parameters[d, k]
+            if delay >= 0:
+                gradient[at.mine[k], delay] -= by_time[k]
+
+
+@_compiled
 def pull_own_rows(weights, layout, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
     """Write log densities (n,), where they are nan yet, and add to gradient, rows (r, p) or none.
 
     Left as they are are those of trials of other kinds than a time and a choice.
     """
-    size = weights.shape[0] // 2
+    size, sizes = weights.shape[0] // 2, layout.sizes
     plain, turned = weights[:size], weights[size:]
-    order, begins = _by_choice(layout, theta, index, trials, values)
-    count, components = layout.choices.shape[0], layout.components
-    terms, delay = count * components, layout.non_decision
-    p, features = theta.shape[1], layout.features.shape[0]
-    closing = layout.sizes[-1] > 3 * terms
-    hidden = layout.sizes[1:-1].sum()
-    for c in range(count):
+    order, begins = _by_choice(layout, trials, values)
+    for c in range(layout.choices.shape[0]):
         wanted = _ranges(layout, c)
-        first, last = c * components, (c + 1) * components
         for begin in range(begins[c], begins[c + 1], TOGETHER):
-            n = min(begins[c + 1] - begin, TOGETHER)
-            width = padded(n)
-            mine = np.empty(n, dtype=np.int64)
-            parameters = np.empty((p, width))
-            known = np.zeros(width, dtype=np.bool_)
-            u, v, weighted = np.ones(width), np.ones(width), np.zeros(width)
-            for k in range(width):
-                i = order[begin + min(k, n - 1)]
-                row = row_of(index, theta.shape[0], i)
-                for d in range(p):
-                    parameters[d, k] = theta[row, d]
-                if k < n:
-                    mine[k] = row
-                    s = trials[i, 0]
-                    if delay >= 0:
-                        s -= theta[row, delay]
-                    known[k] = LEAST < s < MOST and supported(layout.support, theta[row])
-                    if known[k]:
-                        u[k], weighted[k] = s, cotangents[i]
-            x = np.empty((layout.sizes[0], width))
-            steepness = np.empty((features, width))
-            activations = np.empty(hidden * width)
-            outputs = np.empty((layout.sizes[-1], width))
-            _inputs(layout.features, parameters, x, steepness)
-            forward(plain, layout.sizes, x, activations, wanted, outputs)
-            tops, totals = np.full(width, -np.inf), np.empty(width)
-            _normalise(outputs, terms, first, last, tops, totals)
-            stretched = np.zeros((6, width))
-            stretched[2] = 1.0
-            if closing:
-                rates = outputs[3 * terms]
-                for k in range(width):
-                    rates[k] = max(rates[k], 0.0) + math.log1p(math.exp(-abs(rates[k])))
-                    u[k], a, b, e, f, g = stretch(u[k], rates[k])
-                    stretched[1, k], stretched[2, k] = a, b
-                    stretched[3, k], stretched[4, k], stretched[5, k] = e, f, g
-            for k in range(width):
-                v[k] = 1.0 / u[k]
-            tops[:] = -np.inf
-            work = np.empty((4, components, width))
-            log_mu = outputs[wanted[1, 0] : wanted[1, 1]]
-            log_lambda = outputs[wanted[2, 0] : wanted[2, 1]]
-            _terms(outputs[first:last], log_mu, log_lambda, u, v, work, tops)
-            _shares(work[3], tops, totals)
-            for k in range(n):
-                value = tops[k] + math.log(totals[k]) - 1.5 * math.log(u[k]) + stretched[1, k]
-                values[order[begin + k]] = value if known[k] else -np.inf
-            if gradient.shape[0] == 0:
-                continue
-            heights, by_u = np.empty(width), np.empty(width)
-            for k in range(width):
-                heights[k] = weighted[k] / totals[k]
-                by_u[k] = -1.5 * v[k] * weighted[k]
-            by_w = np.empty((components, width))
-            _by_terms(work, u, v, heights, by_u, by_w, log_mu, log_lambda)
-            _by_logits(outputs, terms, first, last, by_w, weighted)
-            if closing:
-                for k in range(width):
-                    by_rate = by_u[k] * stretched[3, k] + weighted[k] * stretched[5, k]
-                    rates[k] = -by_rate * math.expm1(-rates[k])
-                    by_u[k] = by_u[k] * stretched[2, k] + weighted[k] * stretched[4, k]
-            by_inputs = np.zeros(x.shape)
-            backward(turned, layout.sizes, activations, wanted, outputs, by_inputs)
-            _by_parameters(layout.features, x, steepness, by_inputs, parameters)
-            if delay >= 0:
-                for k in range(n):
-                    parameters[delay, k] -= by_u[k]
-            for k in range(n):
-                if known[k]:
-                    for d in range(p):
-                        gradient[mine[k], d] += parameters[d, k]
+            chosen = order[begin : min(begin + TOGETHER, begins[c + 1])]
+            at = _block(layout, theta, index, trials, cotangents, chosen)
+            width = at.u.shape[0]
+            x, outputs = np.empty((sizes[0], width)), np.empty((sizes[-1], width))
+            steepness = np.empty((layout.features.shape[0], width))
+            activations = np.empty(sizes[1:-1].sum() * width)
+            _inputs(layout.features, at.parameters, x, steepness)
+            forward(plain, sizes, x, activations, wanted, outputs)
+            _judge(layout, at, c, wanted, outputs)
+            for k in range(chosen.shape[0]):
+                value = at.tops[k] + math.log(at.totals[k]) - 1.5 * math.log(at.u[k])
+                values[chosen[k]] = value + at.stretched[1, k] if at.known[k] else -np.inf
+            if gradient.shape[0] > 0:
+                by_time = _by_outputs(layout, at, c, wanted, outputs)
+                by_inputs = np.zeros(x.shape)
+                backward(turned, sizes, activations, wanted, outputs, by_inputs)
+                _by_parameters(layout.features, x, steepness, by_inputs, at.parameters)
+                _scatter(at, layout.non_decision, by_time, gradient)
