@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -22,6 +20,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from likely.kernels.caching import engine_version
 from likely.networks.density import Density
+from likely.networks.foreign import log_density_in_jax, pull_in_jax
 from likely.typing import FloatArray
 
 NO_INDEX = np.empty(0, dtype=np.int64)
@@ -232,36 +231,13 @@ def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
 @jax_funcify.register(TrialLogDensity)
 def jax_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> Any:
     """Translate to JAX."""
-    return partial(_in_jax, op.density)
+    return partial(log_density_in_jax, op.density)
 
 
 @jax_funcify.register(TrialPullback)
 def jax_funcify_trial_pullback(op: TrialPullback, **_: Any) -> Any:
     """Translate to JAX."""
-
-    def value_and_gradient(
-        weights: jax.Array,
-        theta: jax.Array,
-        trials: jax.Array,
-        index: jax.Array,
-        cotangents: jax.Array,
-    ) -> tuple[jax.Array, jax.Array]:
-        def value(rows: jax.Array) -> jax.Array:
-            return _in_jax(op.density, weights, rows, trials, index)
-
-        values, pull = jax.vjp(value, theta)
-        (by_theta,) = pull(jnp.where(jnp.isfinite(values), cotangents, 0.0))
-        return values, by_theta
-
-    return value_and_gradient
-
-
-def _in_jax(
-    density: Density, weights: jax.Array, theta: jax.Array, trials: jax.Array, index: jax.Array
-) -> jax.Array:
-    if len(index):
-        return density.log_density_of_rows(weights, theta, index, trials)
-    return density.log_density(weights, theta, trials)
+    return partial(pull_in_jax, op.density)
 
 
 @jax_funcify.register(TrialDraws)
