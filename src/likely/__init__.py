@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from likely.dataset.generation import generate
     from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
+    from likely.description import describe
     from likely.diffusions import Diffusion
     from likely.labels import Labelling
     from likely.lan import from_networks, train_classic, train_cpn, train_lan, train_opn
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from likely.networks.network import Layers
     from likely.races import Race
     from likely.reference import exact
-    from likely.regression import fit
+    from likely.regression import Lapses, fit, specify
     from likely.simulation import simulate
     from likely.simulators import Simulator
     from likely.supervised import Recipe
@@ -40,6 +41,7 @@ _HOMES = {
     "Declaration": "likely.declaration",
     "Diffusion": "likely.diffusions",
     "Labelling": "likely.labels",
+    "Lapses": "likely.regression",
     "Layers": "likely.networks.network",
     "LevyFlight": "likely.levy_flight",
     "Likelihood": "likely.likelihood",
@@ -57,6 +59,7 @@ _HOMES = {
     "calibrate": "likely.calibration",
     "check": "likely.certificates.checking",
     "exact": "likely.reference",
+    "describe": "likely.description",
     "fit": "likely.regression",
     "from_networks": "likely.lan",
     "generate": "likely.dataset.generation",
@@ -64,6 +67,7 @@ _HOMES = {
     "mixed": "likely.two_stage",
     "models": "likely.zoo",
     "simulate": "likely.simulation",
+    "specify": "likely.regression",
     "train": "likely.training",
     "train_classic": "likely.lan",
     "train_cpn": "likely.lan",
@@ -78,6 +82,7 @@ __all__ = [
     "Declaration",
     "Diffusion",
     "Labelling",
+    "Lapses",
     "Layers",
     "LevyFlight",
     "Likelihood",
@@ -95,6 +100,7 @@ __all__ = [
     "calibrate",
     "check",
     "densities",
+    "describe",
     "exact",
     "fit",
     "from_networks",
@@ -104,6 +110,7 @@ __all__ = [
     "models",
     "plots",
     "simulate",
+    "specify",
     "train",
     "train_classic",
     "train_cpn",
