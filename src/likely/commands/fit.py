@@ -194,9 +194,9 @@ def _coding(codes: Sequence[str]) -> dict[Hashable, int] | None:
     """Return value -> choice of words such as left=-1."""
     coding: dict[Hashable, int] = {}
     for code in codes:
-        value, _, choice = code.rpartition("=")
+        value, equals, choice = code.rpartition("=")
         try:
-            coding[value] = int(choice)
+            coding[value] = int(choice if equals else "")
         except ValueError as error:
             raise ParameterError(
                 f"--code {code} is not VALUE=CHOICE with a whole number, such as left=-1."

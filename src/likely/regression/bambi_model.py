@@ -1,4 +1,4 @@
-"""Bambi models, made where little can be seen: formulas see the names of the place they are made in."""
+"""Bambi models, made where few names are known: formulas know those of where they are read."""
 
 from __future__ import annotations
 

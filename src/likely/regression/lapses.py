@@ -16,6 +16,7 @@ from likely.typing import FloatArray
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
+TABLE = 2**14  # quantiles that PyMC's predictive draws of lapses are taken from
 PROBABILITY = Parameter("lapse", 0.001, 0.2, (0.0, 1.0), description="probability of a lapse")
 
 
@@ -30,8 +31,8 @@ class TimeDensity(Protocol):
         """Return log probabilities of later times (n,)."""
         ...
 
-    def rvs(self, size: Any, random_state: np.random.Generator) -> Any:
-        """Draw times."""
+    def ppf(self, q: FloatArray) -> Any:
+        """Return quantiles (n,)."""
         ...
 
 
@@ -61,7 +62,7 @@ class Lapses:
             raise ParameterError(
                 f"the lapse probability is {self.probability:g}; it must be between 0 and 1."
             )
-        missing = [n for n in ("logpdf", "logsf", "rvs") if not hasattr(self.density, n)]
+        missing = [n for n in ("logpdf", "logsf", "ppf") if not hasattr(self.density, n)]
         if self.density is not None and missing:
             raise ParameterError(
                 f"the lapse density has no '{missing[0]}'; give a frozen distribution of "
@@ -135,6 +136,7 @@ class Lapses:
     def _dist(self, choices: tuple[int, ...]) -> TensorVariable:
         import pymc as pm
         import pytensor.tensor as pt
+        from pymc.distributions.shape_utils import rv_size_is_none
         from pymc.pytensorf import constant_fold
 
         def log_density(value: TensorVariable, among: TensorVariable) -> TensorVariable:
@@ -142,19 +144,29 @@ class Lapses:
             (encoded,) = constant_fold([value])
             return pt.constant(self.log_density(np.reshape(encoded, (-1, 2)), len(choices)))
 
-        def draw(among: FloatArray, rng: np.random.Generator, size: Any = None) -> FloatArray:
-            return self.draw(choices, rng, () if size is None else tuple(size))
+        quantiles = np.asarray(self._times((np.arange(TABLE) + 0.5) / TABLE))
+
+        def drawn(among: TensorVariable, size: Any) -> TensorVariable:
+            batch = () if rv_size_is_none(size) else size
+            place, picked = (pm.Uniform.dist(size=batch) for _ in range(2))
+            rt = pt.as_tensor(quantiles)[(place * TABLE).astype(int)]
+            choice = among[(picked * len(choices)).astype(int)]
+            return pt.stack([rt, choice], axis=-1)
 
         among = np.array(choices, dtype=np.float64)
-        return pm.CustomDist.dist(among, logp=log_density, random=draw, signature="(c)->(2)")
+        return pm.CustomDist.dist(among, logp=log_density, dist=drawn, signature="(c)->(2)")
 
     def draw(
         self, choices: tuple[int, ...], rng: np.random.Generator, size: tuple[int, ...]
     ) -> FloatArray:
         """Draw lapses (*size, 2)."""
-        assert self.density is not None
-        rt = np.asarray(self.density.rvs(size=size, random_state=rng), dtype=np.float64)
+        rt = self._times(rng.random(size))
         return np.stack([rt, rng.choice(np.array(choices, dtype=np.float64), size)], axis=-1)
+
+    def _times(self, q: FloatArray) -> FloatArray:
+        """Return quantiles of the times of lapses."""
+        assert self.density is not None
+        return np.asarray(self.density.ppf(q), dtype=np.float64)
 
     def scatter(
         self,

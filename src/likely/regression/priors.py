@@ -50,7 +50,8 @@ class Scale:
         margin = 0.05 * (upper - lower)  # links reach infinity at the ends of the support
         low = link.forward(max(lower, parameter.support[0] + margin))
         high = link.forward(min(upper, parameter.support[1] - margin))
-        return cls(round(0.5 * (low + high), 12), 0.25 * abs(high - low))
+        middle = round(0.5 * (low + high), 12) + 0.0  # no -0
+        return cls(middle, 0.25 * abs(high - low))
 
 
 def constant_prior(parameter: Parameter, link: Link, fastest: float | None) -> bmb.Prior:
