@@ -107,7 +107,7 @@ def test_links_and_priors_are_listed() -> None:
     ]  # fmt: skip
     assert table["link"].tolist() == ["identity", "identity", "log", "log", ""]
     assert table["prior"]["t"] == "Uniform(0, 0.4)"
-    assert table["prior"]["v_coherence"] == "Normal(0, 12)"  # two sds, half the range: the box
+    assert table["prior"]["v_coherence"] == "Normal(0, 6)"  # two sds times the range: half the box
     assert table["prior"]["a_condition[a]"].startswith("Normal(-0.1116, ")
     assert plan.formula == {"v": "coherence", "a": "0 + condition", "t": "1"}
     assert plan.columns == ("coherence", "condition")
@@ -135,7 +135,7 @@ def test_intercepts_have_wider_priors_where_covariates_are_far_from_zero() -> No
     near = specified(formula={"v": "age"}, data=DATA.assign(age=[-1.0, 1.0, 0.0, 1.0]))
     assert prior(near, "v_Intercept") == "Normal(0, 3)"
     far = prior(specified(formula={"v": "age"}, data=data), "v_Intercept")
-    assert far == f"Normal(0, {np.hypot(3.0, 60 * 3.0 / 5):.4g})"
+    assert far == f"Normal(0, {np.hypot(3.0, 60 * 3.0 / 10):.4g})"
 
 
 def test_non_decision_time_stays_below_the_fastest_response() -> None:

@@ -16,7 +16,7 @@ from likely.checks import require_seed
 from likely.errors import OutsideBoxWarning, ParameterError
 from likely.regression.formulas import is_intercept
 from likely.regression.lapses import PROBABILITY, Lapses
-from likely.regression.standard import standard
+from likely.regression.standard import HERE, standard
 from likely.trials import read_trials
 from likely.typing import FloatArray
 
@@ -346,5 +346,5 @@ def _warn_if_outside(result: Fit) -> None:
             f"{share:.1%} of posterior draws lie outside the box that likelihood "
             f"'{declaration.name}' was trained on: {limits}. Train one with a wider box.",
             OutsideBoxWarning,
-            stacklevel=4,
+            skip_file_prefixes=(HERE,),
         )

@@ -15,7 +15,7 @@ from bambi.terms import CommonTerm, GroupSpecificTerm
 from likely.declaration import Parameter
 from likely.errors import ParameterError, unknown
 from likely.regression.lapses import PROBABILITY
-from likely.regression.links import Identity, Link, Log, Logit
+from likely.regression.links import Identity, Link, Log, Logit, LogitByTrial
 from likely.typing import FloatArray
 
 Given = Mapping[str, "bmb.Prior | tuple[float, float]"]
@@ -43,6 +43,8 @@ class Scale:
             fastest: the shortest response time in seconds, if any was observed.
         """
         lower, upper = parameter.box
+        if isinstance(link, LogitByTrial):
+            return cls(0.0, 1.5)  # any share of the limit is nearly as probable as any other
         if not math.isfinite(upper):
             origin = parameter.support[0] if math.isfinite(parameter.support[0]) else lower
             middle = origin + 0.5 * (1.0 if fastest is None else fastest - origin)
@@ -132,12 +134,12 @@ class Chosen:
     ) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return means and sds of each term's coefficients.
 
-        Two sds of a coefficient times half the range of its column (its largest absolute value if
-        there is no intercept) reach the ends of the box.
+        Two sds of a coefficient times the range of its column (its largest absolute value if there
+        is no intercept) reach from the middle of the box to its ends.
         """
         if intercept:
             means = [np.zeros(c.shape[1]) for c in columns]
-            reach = [0.5 * (c.max(axis=0) - c.min(axis=0)) for c in columns]
+            reach = [c.max(axis=0) - c.min(axis=0) for c in columns]
         else:
             means = _means_without_intercept(columns, self.scale.centre)
             reach = [np.abs(c).max(axis=0) for c in columns]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +17,8 @@ from likely.trials import numeric_column, require_column
 
 if TYPE_CHECKING:
     from likely.likelihood import Likelihood
+
+HERE = str(Path(__file__).parent)  # warnings are of the line that called the package
 
 
 def standard(
@@ -46,5 +49,6 @@ def standard(
         require_positive("deadline", deadline, "seconds")
         trials = trials.assign(deadline=float(deadline))
     if coded is not None and not coded.stated:
-        warnings.warn(f"{coded}; state a coding to be sure.", RecodedWarning, stacklevel=5)
+        message = f"{coded}; state a coding to be sure."
+        warnings.warn(message, RecodedWarning, skip_file_prefixes=(HERE,))
     return trials, described(trials, times, coded)
