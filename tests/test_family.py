@@ -12,7 +12,7 @@ import xarray as xr
 from handmade import handmade_ddm
 
 from likely.errors import ParameterError, TrialsError
-from likely.regression import Lapses, specify
+from likely.regression import Fit, Lapses, specify
 from likely.shared_rows import shared_rows
 from likely.trials import without_nan
 
@@ -137,3 +137,33 @@ def test_shared_rows_leave_densities_alone() -> None:
     drift = point["v_Intercept"] + effect["v_1|subject"] * sigma["v_1|subject"]
     theta = {"v": drift, "a": np.exp(log_a), "z": 0.5, "t": 0.5 * DATA["rt"].min()}
     np.testing.assert_allclose(found, LIKELIHOOD.logp(theta, DATA), rtol=1e-9)
+
+
+def test_models_are_the_same_in_every_process() -> None:
+    plan = specify(DATA, model=LIKELIHOOD, formula={"z": "1 + kind"})
+    assert [v.name for v in plan.model.free_RVs] == ["v", "a", "t", "z_Intercept", "z_kind"]
+
+
+def test_fits_predict_by_trial() -> None:
+    formula = {"v": "kind + (1|subject)", "t": "1 + (1|subject)"}
+    plan = specify(DATA, model=LIKELIHOOD, formula=formula, fixed={"a": 1.0, "z": 0.5})
+    drawn = plan.bambi.prior_predictive(draws=6, var_names=plan.sampled, random_seed=1)["prior"]
+    result = Fit(
+        xr.DataTree.from_dict({"posterior": drawn.to_dataset()}), LIKELIHOOD, DATA, plan, 1
+    )
+    draws = result.idata["posterior"]
+    parameters = result.parameters(3)
+    effect = np.asarray(draws["v_1|subject"])[0][:, DATA["subject"]]
+    hard = np.asarray(draws["v_kind"])[0] * (DATA["kind"] == "hard").to_numpy()
+    v = np.asarray(draws["v_Intercept"])[0][:, None] + hard + effect
+    np.testing.assert_allclose(parameters["v"], v[[0, 2, 5]])
+    assert (parameters["t"] < DATA.groupby("subject")["rt"].transform("min").to_numpy()).all()
+    predicted = result.predict(draws=3, seed=2)
+    assert predicted["draw"].tolist() == [i for i in range(3) for _ in range(N)]
+    assert predicted.columns.tolist() == [*DATA.columns, "draw"]
+    table = bmb.interpret.predictions(plan_of_v(), prior_draws(plan_of_v()), conditional="kind")
+    assert len(table.summary) == 2
+
+
+def plan_of_v() -> bmb.Model:
+    return specify(DATA, model=LIKELIHOOD, formula={"v": "kind"}).bambi

@@ -12,7 +12,7 @@ import xarray as xr
 from pytensor.tensor.variable import TensorVariable
 
 from likely.distribution import EVENT
-from likely.errors import ParameterError, TrialsError
+from likely.errors import TrialsError
 from likely.likelihood import Likelihood
 from likely.regression.lapses import PROBABILITY, Lapses
 from likely.regression.links import Link
@@ -50,6 +50,11 @@ class TrialsFamily(bmb.Family):
         bambi_links = {name: link.for_bambi() for name, link in links.items()}
         super().__init__(name, bmb.Likelihood(name, names, parent, response), bambi_links)
         self.set_default_priors(priors)
+
+    @property
+    def auxiliary_parameters(self) -> tuple[str, ...]:
+        """All parameters but the parent, in order; Bambi's set would order models at random."""
+        return tuple(name for name in self.likelihood.params if name != self.likelihood.parent)
 
     def get_data(self, response: Any) -> FloatArray:
         """Return the response, columns rt, choice and perhaps deadline, as encoded trials (n, 2).
@@ -160,12 +165,3 @@ def _encoded(given: FloatArray, choices: tuple[int, ...]) -> FloatArray:
 
 def _seed(random_seed: Any) -> int:
     return int(np.random.default_rng(random_seed).integers(2**63))
-
-
-def require_parameter(likelihood: Likelihood, name: str) -> None:
-    """Raise ParameterError if the likelihood has no such parameter."""
-    from likely.errors import unknown
-
-    if name not in likelihood.declaration.names:
-        message = unknown("parameter", name, likelihood.declaration.names)
-        raise ParameterError(f"model '{likelihood.declaration.name}': {message}")
