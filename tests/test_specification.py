@@ -173,6 +173,7 @@ def test_group_effects_are_centred_where_groups_have_many_trials() -> None:
         ("offset(coherence)", ["v_Intercept"]),
         ("0 + time + (time|number)",
          ["v_time", "v_1|number", "v_1|number_sigma", "v_time|number", "v_time|number_sigma"]),
+        ("0 + I(time / 2)", ["v_I(time | 2)"]),
         ("(1|flag)", ["v_Intercept", "v_1|flag", "v_1|flag_sigma"]),
     ],
 )  # fmt: skip

@@ -71,14 +71,11 @@ def _describe(result: Fit, record: Record) -> dict[str, Any]:
 
 
 def storable(idata: xr.DataTree) -> xr.DataTree:
-    """Return a copy that netCDF can hold: no None among messages of samplers, no "/" in names."""
+    """Return a copy without what netCDF cannot hold: None among the messages of samplers."""
     plain = idata.copy()
     for name, group in idata.children.items():
         objects = [v for v in map(str, group.data_vars) if group[v].dtype == object]
-        kept = group.to_dataset().drop_vars(objects)
-        names = {n: str(n).replace("/", "|") for n in (*kept.variables, *kept.dims)}
-        kept = kept.rename({old: new for old, new in names.items() if old != new})
-        plain[name] = type(idata)(kept)
+        plain[name] = type(idata)(group.to_dataset().drop_vars(objects))
     return plain
 
 

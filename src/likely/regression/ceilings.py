@@ -15,6 +15,9 @@ from likely.regression.links import Link, LogitByTrial, link_for
 from likely.trials import NO_RESPONSE
 from likely.typing import FloatArray
 
+EXPECTED = 0.5
+EXPECTED_OF_MEDIAN = 0.2  # above most responses there is a mode in which these are all lapses
+
 
 @dataclass(frozen=True, eq=False)
 class Ceiling:
@@ -44,6 +47,11 @@ class Ceiling:
     def overall(self) -> float | None:
         """The bound of all trials in seconds, if there were responses."""
         return self._of(self.times)
+
+    @property
+    def share(self) -> float:
+        """What share of the bound a non-decision time is expected to be."""
+        return EXPECTED if self.firm else EXPECTED_OF_MEDIAN
 
     def link(self, parameter: Parameter, formula: str, data: pd.DataFrame) -> Link:
         """Return the link of a parameter: below the ceiling if it is the non-decision time.

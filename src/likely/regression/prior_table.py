@@ -8,6 +8,7 @@ from typing import Any
 import bambi as bmb
 import numpy as np
 import pandas as pd
+from bambi.utils import get_aliased_name
 
 from likely.regression.links import Link
 from likely.regression.priors import coefficient_names
@@ -33,23 +34,22 @@ def _coefficients(component: Any) -> Iterator[tuple[str, str]]:
             yield name, _shown(term.prior, i)
     for term in component.hsgp_terms.values():
         for name, prior in term.prior.items():
-            yield f"{term.name}_{name}", _shown(prior)
+            yield f"{get_aliased_name(term)}_{name}", _shown(prior)
     for term in component.group_specific_terms.values():
+        own = get_aliased_name(term)
         how = "non-centred" if term.prior.noncentered else "centred"
         inner = {k: v for k, v in term.prior.args.items() if isinstance(v, bmb.Prior)}
-        shown = [
-            f"{term.name}_{k}" if k in inner else _value(v) for k, v in term.prior.args.items()
-        ]
-        yield term.name, f"{term.prior.name}({', '.join(shown)}), {how}"
+        shown = [f"{own}_{k}" if k in inner else _value(v) for k, v in term.prior.args.items()]
+        yield own, f"{term.prior.name}({', '.join(shown)}), {how}"
         for name, prior in inner.items():
-            yield f"{term.name}_{name}", _shown(prior)
+            yield f"{own}_{name}", _shown(prior)
 
 
 def _shown(prior: Any, i: int = 0) -> str:
     """Describe a prior; of several coefficients, that of number i."""
     if not isinstance(prior, bmb.Prior):
         return f"fixed at {prior:g}"
-    values = ", ".join(_value(v, i) for v in prior.args.values())
+    values = ", ".join(_value(v, i) for k, v in prior.args.items() if k != "initval")
     return f"{prior.name}({values})"
 
 

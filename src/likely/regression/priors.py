@@ -11,9 +11,11 @@ from typing import Any
 import bambi as bmb
 import numpy as np
 from bambi.terms import CommonTerm, GroupSpecificTerm
+from bambi.utils import get_aliased_name
 
 from likely.declaration import Parameter
 from likely.errors import ParameterError, unknown
+from likely.regression.ceilings import Ceiling
 from likely.regression.lapses import PROBABILITY
 from likely.regression.links import Identity, Link, Log, Logit, LogitByTrial
 from likely.typing import FloatArray
@@ -32,22 +34,23 @@ class Scale:
     sd: float
 
     @classmethod
-    def over(cls, parameter: Parameter, link: Link, fastest: float | None) -> Scale:
+    def over(cls, parameter: Parameter, link: Link, ceiling: Ceiling) -> Scale:
         """Return a distribution of which two sds reach the ends of the box.
 
-        A parameter without an upper limit is taken to lie around half the fastest response time.
+        A parameter without an upper limit is taken to lie around a share of the ceiling.
 
         Args:
             parameter: the parameter with its box and support.
             link: its link.
-            fastest: the shortest response time in seconds, if any was observed.
+            ceiling: of the non-decision time.
         """
         lower, upper = parameter.box
         if isinstance(link, LogitByTrial):
-            return cls(0.0, 1.5)  # any share of the limit is nearly as probable as any other
+            return cls(Logit().forward(ceiling.share), 1.5)  # hardly a share is improbable
         if not math.isfinite(upper):
             origin = parameter.support[0] if math.isfinite(parameter.support[0]) else lower
-            middle = origin + 0.5 * (1.0 if fastest is None else fastest - origin)
+            above = 1.0 if ceiling.overall is None else ceiling.overall - origin
+            middle = origin + ceiling.share * above
             return cls(link.forward(middle), 0.7)
         margin = 0.05 * (upper - lower)  # links reach infinity at the ends of the support
         low = link.forward(max(lower, parameter.support[0] + margin))
@@ -56,13 +59,14 @@ class Scale:
         return cls(middle, 0.25 * abs(high - low))
 
 
-def constant_prior(parameter: Parameter, link: Link, fastest: float | None) -> bmb.Prior:
+def constant_prior(parameter: Parameter, link: Link, ceiling: Ceiling) -> bmb.Prior:
     """Return the default prior of a parameter that is the same in all trials, on its own scale."""
     if parameter.name == PROBABILITY.name:
         return bmb.Prior("Beta", alpha=1.0, beta=19.0)
     if not math.isfinite(parameter.upper) and isinstance(link, Logit):
-        return bmb.Prior("Uniform", lower=link.lower, upper=link.upper)
-    scale = Scale.over(parameter, link, fastest)
+        start = link.lower + ceiling.share * (link.upper - link.lower)
+        return bmb.Prior("Uniform", lower=link.lower, upper=link.upper, initval=start)
+    scale = Scale.over(parameter, link, ceiling)
     return on_the_link(link, scale.centre, scale.sd)
 
 
@@ -110,9 +114,10 @@ class Chosen:
         for key, term in self.component.group_specific_terms.items():
             chosen[key] = self._group(term)
         for key, term in self.component.hsgp_terms.items():
-            if term.name in self.given:
-                self.unused.discard(term.name)
-                chosen[key] = self.given[term.name]
+            name = get_aliased_name(term)
+            if name in self.given:
+                self.unused.discard(name)
+                chosen[key] = self.given[name]
         return chosen
 
     def _common(self) -> dict[str, bmb.Prior]:
@@ -155,6 +160,7 @@ class Chosen:
         return math.sqrt(self.scale.sd**2 + extra)
 
     def _replaced(self, term: CommonTerm, mu: FloatArray, sigma: FloatArray) -> bmb.Prior:
+        own = get_aliased_name(term)
         mu, sigma = mu.copy(), sigma.copy()
         for i, name in enumerate(coefficient_names(term)):
             if name in self.given:
@@ -163,35 +169,35 @@ class Chosen:
                 if isinstance(mean_sd, bmb.Prior):
                     if len(mu) > 1:
                         raise ParameterError(
-                            f"prior of '{name}': give mean and sd, or a prior of all of "
-                            f"'{term.name}'."
+                            f"prior of '{name}': give mean and sd, or a prior of all of '{own}'."
                         )
                     return mean_sd
                 mu[i], sigma[i] = mean_and_sd(name, mean_sd)
-        whole = self.given.get(term.name)
+        whole = self.given.get(own)
         if len(mu) > 1 and whole is not None:
-            self.unused.discard(term.name)
+            self.unused.discard(own)
             if isinstance(whole, bmb.Prior):
                 return whole
-            mu[:], sigma[:] = mean_and_sd(term.name, whole)
+            mu[:], sigma[:] = mean_and_sd(own, whole)
         return bmb.Prior("Normal", mu=mu, sigma=sigma)
 
     def _group(self, term: GroupSpecificTerm) -> bmb.Prior:
         """Return the prior of group effects, whose sd is half as wide as the parameter's prior."""
-        for name in (term.name, f"{term.name}_sigma"):
+        own = get_aliased_name(term)
+        for name in (own, f"{own}_sigma"):
             self.unused.discard(name)
-        whole = self.given.get(term.name)
+        whole = self.given.get(own)
         if whole is not None:
             if not isinstance(whole, bmb.Prior):
                 raise ParameterError(
-                    f"prior of '{term.name}': group effects need a bambi.Prior with a prior of "
-                    f"their sd; or give one of '{term.name}_sigma'."
+                    f"prior of '{own}': group effects need a bambi.Prior with a prior of "
+                    f"their sd; or give one of '{own}_sigma'."
                 )
             return whole
         predictor = np.reshape(term.predictor, (len(term.predictor), -1)).astype(float)
         reach = np.abs(predictor).max(axis=0)
         width = np.squeeze(0.5 * self.scale.sd / np.where(reach > 0, reach, 1.0))
-        sigma = self._group_sd(f"{term.name}_sigma", width)
+        sigma = self._group_sd(f"{own}_sigma", width)
         return bmb.Prior("Normal", mu=0.0, sigma=sigma, noncentered=self._noncentered(term))
 
     def _group_sd(self, name: str, width: FloatArray) -> bmb.Prior:
@@ -216,10 +222,11 @@ class Chosen:
 
 def coefficient_names(term: CommonTerm) -> list[str]:
     """Return the names of a term's coefficients, as ArviZ's tables have them."""
+    name: str = get_aliased_name(term)
     if not term.coords:
-        return [term.name]
+        return [name]
     (levels,) = term.coords.values()
-    return [f"{term.name}[{level}]" for level in levels]
+    return [f"{name}[{level}]" for level in levels]
 
 
 def mean_and_sd(name: str, given: Any) -> tuple[float, float]:

@@ -169,9 +169,9 @@ def specify(
     columns = tuple(dict.fromkeys(used))
     links = {p.name: ceiling.link(p, formulas.get(p.name, INTERCEPT), data) for p in parameters}
     estimated = [p for p in parameters if p.name in formulas]
-    constants = {
-        p.name: constant_prior(p, links[p.name], ceiling.overall) for p in parameters
-    } | dict(fixed)
+    constants = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters} | dict(
+        fixed
+    )
     unused = set(priors)
     constants |= _given_constants(formulas, links, priors, unused)
     family = TrialsFamily(likelihood, links, {}, _parent(formulas), lapses)
@@ -197,18 +197,17 @@ def family_of(
     """Return the family of a likelihood; see `Likelihood.family`."""
     declaration = likelihood.declaration
     parameters = _parameters(declaration, lapses)
-    overall = None
+    ceiling = Ceiling(declaration.non_decision, np.empty(0), True)
     links = {p.name: link_for(p) for p in parameters}
     if trials is not None:
         encoded = encode(trials, declaration.choices)
         lapses = None if lapses is None else lapses.over(encoded)
         ceiling = Ceiling.observed(declaration, encoded, lapses is not None)
-        overall = ceiling.overall
         links = {p.name: ceiling.link(p, INTERCEPT, trials) for p in parameters}
     if parent is not None and parent not in declaration.names:
         message = unknown("parameter", parent, declaration.names)
         raise ParameterError(f"model '{declaration.name}': {message}")
-    priors = {p.name: constant_prior(p, links[p.name], overall) for p in parameters}
+    priors = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters}
     return TrialsFamily(likelihood, links, priors, parent or declaration.names[0], lapses)
 
 
@@ -253,6 +252,9 @@ def _bambi(
     model.response_term.alias = OBSERVED
     for component in model.conditional_parameters.values():
         require_independent(component)
+        for term in component.terms.values():
+            if "/" in term.name:  # which PyMC and netCDF keep for themselves
+                term.alias = term.name.replace("/", "|")
     return model
 
 
@@ -276,7 +278,7 @@ def _set_priors(
     for p in parameters:
         if p.name in model.conditional_parameters:
             component = model.parameters[p.name]
-            scale = Scale.over(p, links[p.name], ceiling.overall)
+            scale = Scale.over(p, links[p.name], ceiling)
             chosen[p.name] = Chosen(component, scale, noncentered, given, unused).priors()
     model.set_priors(priors=chosen)
 
