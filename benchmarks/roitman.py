@@ -18,8 +18,9 @@ import pandas as pd
 from scipy.optimize import minimize
 
 import likely as lk
+from likely.choice_coding import code_choices
 from likely.densities import wiener
-from likely.trials import read_trials, recode_choices
+from likely.trials import read_trials
 
 LAPSE = 0.02
 PYDDM = np.array([11.003, 0.739, 0.318])  # drift per coherence, half-separation, non-decision
@@ -39,7 +40,7 @@ def main() -> None:
     """Fit and print."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     raw = read_trials(path, choice="correct", where="monkey == 1 and 0.1 < rt < 1.65")
-    trials, _ = recode_choices(raw, (-1, 1))
+    trials, _ = code_choices(raw, (-1, 1))
     longest = float(trials["rt"].max())
 
     fit = lk.fit(

@@ -20,6 +20,7 @@ from likely.declaration import Declaration, Parameter
 from likely.errors import ParameterError, TrialsError
 from likely.likelihood import Likelihood, Training
 from likely.networks.mixture import MixtureDensity
+from likely.regression import specify
 
 V = Parameter("v", -3.0, 3.0, unit="1/s", description="drift")
 A = Parameter("a", 0.3, 2.5, (0.0, np.inf), description="half the boundary separation")
@@ -265,3 +266,16 @@ def test_graphs_need_no_dimensions_nor_variables() -> None:
         pm.MvNormal("x", np.zeros(2), np.eye(2), shape=(3, 2))
     assert "3" in [text.get_text() for text in plots.model_graph(model).texts]
     _saved(plots.model_graph(pm.Model()))
+
+
+def test_priors_are_drawn_before_anything_is_fitted() -> None:
+    trials = TWO.sample(THETA, 40, seed=1).assign(x=np.arange(40), s=np.arange(40) % 4)
+    formula = {"v": "1 + x", "a": "1 + (1|s)"}
+    plan = specify(trials, model=TWO, formula=formula)
+    drawn = plots.priors(plan, draws=100)
+    labels = [ax.get_xlabel() for ax in drawn]
+    assert labels == ["v", "v_Intercept", "v_x", "a", "a_Intercept", "a_1|s_sigma", "t"]
+    assert drawn[1].get_title() == plan.priors["prior"][0]
+    assert all(ax.patches for ax in drawn)
+    with pytest.raises(ParameterError, match="7 priors need as many axes, not 2"):
+        plots.priors(plan, draws=10, axes=drawn[:2])

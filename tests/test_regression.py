@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,12 @@ import pymc as pm
 import pytest
 import xarray as xr
 from handmade import handmade_ddm
+from scipy import stats
+from scipy.special import expit
 
-from likely.errors import OutsideBoxWarning, ParameterError
-from likely.regression import Fit, fit
-from likely.regression.lapses import Lapses
-from likely.regression.specification import specify
+from likely.errors import OutsideBoxWarning, ParameterError, RecodedWarning, TrialsError
+from likely.regression import Fit, Lapses, fit, specify
+from likely.regression.specification import Specification
 from likely.trials import encode
 from likely.zoo import models
 
@@ -70,7 +72,8 @@ def test_truth_is_recovered(fitted: Fit) -> None:
 
 
 def test_names_of_the_posterior(fitted: Fit) -> None:
-    assert set(fitted.idata["posterior"].data_vars) == {*TRUTH, "t_Intercept", "t"}
+    assert set(fitted.idata["posterior"].data_vars) == {"v_coherence", "a_condition", "t"}
+    assert {*TRUTH, "t"} == set(fitted.summary().index)
     assert fitted.specification.formula == {**FORMULA, "t": "1"}
     assert fitted.specification.fixed == {"z": 0.5}
     t = np.asarray(fitted.idata["posterior"]["t"])
@@ -99,7 +102,7 @@ def test_predictions_look_like_the_data(fitted: Fit) -> None:
 
 
 def test_log_density_is_that_of_the_likelihood(fitted: Fit) -> None:
-    point = {"v_coherence": 3.0, "a_condition[easy]": -0.4, "a_condition[hard]": 0.1}
+    point = {"v_coherence": 3.0, "a_condition": np.array([-0.4, 0.1]), "t_interval__": 0.0}
     with fitted.model:
         logp = fitted.model.compile_fn(fitted.model.logp(vars=[fitted.model["trials"]], sum=False))
     data = fitted.data
@@ -110,7 +113,7 @@ def test_log_density_is_that_of_the_likelihood(fitted: Fit) -> None:
         "t": 0.5 * data["rt"].min(),
     }
     expected = LIKELIHOOD.logp(theta, data[["rt", "choice"]])
-    np.testing.assert_allclose(logp({**point, "t_Intercept": 0.0})[0], expected, rtol=1e-9)
+    np.testing.assert_allclose(logp(point)[0], expected, rtol=1e-9)
 
 
 def test_posteriors_survive_netcdf(fitted: Fit, tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_posteriors_survive_netcdf(fitted: Fit, tmp_path: Path) -> None:
     path = tmp_path / "posterior.nc"
     storable(fitted.idata).to_netcdf(path, engine="h5netcdf")
     with xr.open_datatree(path, engine="h5netcdf") as read:
-        for name in TRUTH:
+        for name in ("v_coherence", "a_condition"):
             np.testing.assert_array_equal(
                 read["posterior"][name].values, fitted.idata["posterior"][name].values
             )
@@ -152,34 +155,91 @@ def test_what_is_no_likelihood_is_refused() -> None:
         fit(data, model=3, seed=1)  # type: ignore[arg-type]
 
 
-def test_lapses_are_mixed_in_whatever_was_observed() -> None:
-    data = pd.DataFrame(
-        {
-            "rt": [0.1, 0.5, np.nan, np.nan, 0.7, 2.0],
-            "choice": [1, 1, -1, np.nan, np.nan, -1],
-            "deadline": [np.nan, np.nan, np.nan, 1.0, np.nan, np.nan],
-        }
-    )
-    fixed = {"a": 1.0, "z": 0.5, "t": 0.3}
-    plan = specify(LIKELIHOOD.declaration, data, formula={}, fixed=fixed, priors={}, lapse=0.1)
-    model = plan.build(LIKELIHOOD, data)
-    (logp,) = model.compile_fn(model.logp(vars=[model["trials"]], sum=False))({"v_Intercept": 0.7})
-    uniform = np.log([1 / 4, 1 / 4, 1 / 2, 1 / 2, 1 / 2, 1 / 4])  # two choices, 0 to 2 s
+OBSERVED = pd.DataFrame(
+    {
+        "rt": [0.1, 0.5, np.nan, np.nan, 0.7, 2.0],
+        "choice": [1, 1, -1, np.nan, np.nan, -1],
+        "deadline": [np.nan, np.nan, np.nan, 1.0, np.nan, np.nan],
+    }
+)
+FIXED = {"a": 1.0, "z": 0.5, "t": 0.3}
+
+
+def pointwise(specification: Specification, point: dict[str, Any]) -> np.ndarray:
+    """Return the log density of each trial, and see to it that gradients are finite."""
+    model = specification.model
+    logp = model.logp(vars=[model["trials"]], sum=False)
+    (density,) = model.compile_fn(logp, mode="FAST_COMPILE")(point)
+    assert np.isfinite(model.compile_dlogp(mode="FAST_COMPILE")(point)).all()
+    return density
+
+
+@pytest.mark.parametrize(
+    ("lapse", "share", "density"),
+    [
+        # two choices, uniform up to the longest time, 2 s
+        (0.1, 0.1, [1 / 4, 1 / 4, 1 / 2, 1 / 2, 1 / 2, 1 / 4]),
+        (
+            Lapses(density=stats.expon(scale=0.5)),
+            0.5,
+            [np.exp(-0.2), np.exp(-1), 1 / 2, np.exp(-2), 2 * np.exp(-1.4), np.exp(-4)],
+        ),
+    ],
+    ids=["uniform", "estimated, exponential"],
+)
+def test_lapses_are_mixed_in_whatever_was_observed(
+    lapse: float | Lapses, share: float, density: list[float]
+) -> None:
+    plan = specify(OBSERVED, model=LIKELIHOOD, fixed=FIXED, lapse=lapse)
+    point = {"v_Intercept": 0.7} | ({"lapse_logodds__": 0.0} if share == 0.5 else {})
     expected = np.logaddexp(
-        np.log(0.9) + LIKELIHOOD.logp({"v": 0.7, **fixed}, data), np.log(0.1) + uniform
+        np.log1p(-share) + LIKELIHOOD.logp({"v": 0.7, **FIXED}, OBSERVED),
+        np.log(share * np.array(density)),
     )
-    np.testing.assert_allclose(logp, expected, rtol=1e-6)
-    assert np.isfinite(model.compile_dlogp()({"v_Intercept": 0.7})).all()
+    np.testing.assert_allclose(pointwise(plan, point), expected, rtol=1e-6)
+
+
+def test_lapses_may_depend_on_covariates() -> None:
+    data = OBSERVED.assign(tired=[0, 1, 0, 1, 0, 1])
+    formula = {"lapse": "1 + tired"}
+    plan = specify(data, model=LIKELIHOOD, formula=formula, fixed=FIXED, lapse=Lapses())
+    point = {"v": 0.7, "lapse_Intercept": -2.0, "lapse_tired": 1.0}
+    p = expit(np.array([-2.0, -1.0] * 3))
+    density = np.log([1 / 4, 1 / 4, 1 / 2, 1 / 2, 1 / 2, 1 / 4])
+    expected = np.logaddexp(
+        np.log1p(-p) + LIKELIHOOD.logp({"v": 0.7, **FIXED}, OBSERVED), np.log(p) + density
+    )
+    np.testing.assert_allclose(pointwise(plan, point), expected, rtol=1e-6)
 
 
 def test_lapses_are_drawn_at_any_time_with_any_choice() -> None:
-    lapses = Lapses(0.5, 2.0, CHOICES)
-    drawn = lapses.scatter(pd.DataFrame({"rt": np.full(4000, 9.0), "choice": 1.0}), seed=1)
+    lapses = Lapses(0.5, stats.uniform(0.0, 2.0))
+    drawn = pd.DataFrame({"rt": np.full(4000, 9.0), "choice": 1.0})
+    drawn = lapses.scatter(drawn, CHOICES, seed=1)
     lapsed = drawn[drawn["rt"] != 9.0]
     assert len(lapsed) == pytest.approx(2000, abs=150)
     assert lapsed["rt"].between(0.0, 2.0).all()
     assert lapsed["rt"].mean() == pytest.approx(1.0, abs=0.06)
     assert lapsed["choice"].mean() == pytest.approx(0.0, abs=0.1)
+
+
+def test_columns_may_have_any_name_and_choices_any_coding() -> None:
+    data = simulated(30, 5)
+    said = data["choice"].map({-1: "error", 1: "correct"})
+    other = pd.DataFrame({"RT": data["rt"], "answer": said, "limit": 9.0})
+    names = {"rt": "RT", "choice": "answer"}
+    with pytest.warns(RecodedWarning, match="answer error was read as -1, correct was read as"):
+        plan = specify(other, model=LIKELIHOOD, fixed=FIXED, deadline="limit", **names)
+    np.testing.assert_array_equal(plan.data[["rt", "choice"]], data[["rt", "choice"]])
+    assert (plan.data["deadline"] == 9.0).all()
+    other.loc[3, ["RT", "answer"]] = np.nan
+    coding = {"error": 1, "correct": -1}
+    plan = specify(other, model=LIKELIHOOD, fixed=FIXED, deadline=5.0, coding=coding, **names)
+    observed = plan.model.rvs_to_values[plan.model["trials"]].data
+    assert observed[3].tolist() == [5.0, np.inf]
+    assert observed[0].tolist() == [data["rt"][0], -data["choice"][0]]
+    with pytest.raises(TrialsError, match="unknown column 'answr'"):
+        specify(other, model=LIKELIHOOD, rt="RT", choice="answr")
 
 
 def test_models_are_found_by_path(tmp_path: Path) -> None:

@@ -5,36 +5,47 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import bambi as bmb
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from scipy import stats
 
-from likely.declaration import Declaration, Parameter
+import likely as lk
+from likely.declaration import Parameter
 from likely.errors import LikelyError, ParameterError, TrialsError
-from likely.regression.links import Identity, Link, Log, Logit, link_for
+from likely.likelihood import Likelihood
+from likely.regression.lapses import Lapses
+from likely.regression.links import Identity, Link, Log, Logit, LogitByTrial, link_for
 from likely.regression.specification import Specification, specify
-from likely.zoo import models
 
-DDM, ANGLE = models["ddm"].declaration, models["angle"].declaration
+DDM, ANGLE = lk.load("ddm"), lk.load("angle")
 DATA = pd.DataFrame(
     {
         "rt": [0.4, 0.6, 0.8, np.nan],
         "choice": [1, -1, 1, -1],
         "coherence": [0.0, 0.1, 0.5, 0.5],
         "condition": ["a", "b", "a", "b"],
+        "number": [1, 1, 2, 2],
+        "flag": [True, False, False, True],
+        "time": [0.0, 1.0, 2.0, 5.0],
+        "twice": [0.0, 2.0, 4.0, 10.0],
+        "partial": [1.0, np.nan, 2.0, 3.0],
+        "infinite": [1.0, np.inf, 2.0, 3.0],
+        "constant": 2.0,
+        "two words": [1.0, 2.0, 3.0, 5.0],
     }
 )
 
 
-def specified(declaration: Declaration = DDM, **arguments: Any) -> Specification:
+def specified(likelihood: Likelihood = DDM, **arguments: Any) -> Specification:
     given: dict[str, Any] = {"formula": {}, "fixed": {}, "priors": {}, **arguments}
-    return specify(declaration, DATA, **given)
+    return specify(likelihood, given.pop("data", DATA), **given)
 
 
-def start(specification: Specification) -> dict[str, np.ndarray]:
-    return {p.parameter: p.start() for p in specification.predictors}
+def prior(specification: Specification, coefficient: str) -> str:
+    return specification.priors.set_index("coefficient")["prior"][coefficient]
 
 
 @pytest.mark.parametrize(
@@ -71,57 +82,135 @@ def test_links_follow_the_support(support: tuple[float, float], link: Link) -> N
 
 
 def test_every_parameter_starts_somewhere_sensible() -> None:
-    expected = {"v": 0.0, "a": math.sqrt(0.8), "z": 0.5, "t": 0.2}
-    for name, values in start(specified()).items():
-        np.testing.assert_allclose(values, expected[name], atol=1e-12)
-    for p in specified(ANGLE).predictors:
-        low, high = ANGLE.box[p.parameter]
-        assert (low < p.start()).all()
-        assert (p.start() < high).all()
+    for likelihood in (DDM, ANGLE):
+        model = specified(likelihood).model
+        logp = model.compile_logp(mode="FAST_COMPILE")
+        assert np.isfinite(logp(model.initial_point()))
 
 
-@pytest.mark.parametrize("declaration", [DDM, ANGLE], ids=lambda d: d.name)
-def test_priors_of_intercepts_hold_most_of_their_mass_in_the_box(declaration: Declaration) -> None:
-    for p in specified(declaration).predictors:
-        low, high = declaration.box[p.parameter]
-        prior = stats.norm(p.priors[0].mean, p.priors[0].sd)
-        ends = [prior.ppf(0.05), prior.ppf(0.95)]
-        values = p.values({p.priors[0].coefficient: np.array(ends)})[:, 0]
-        assert low <= values[0] < values[1] <= high
+def test_priors_hold_most_of_their_mass_in_the_box() -> None:
+    for likelihood in (DDM, ANGLE):
+        plan = specified(likelihood)
+        names = [n for n in likelihood.declaration.names if n != "v"]
+        drawn = pm.draw([plan.model[n] for n in names], 400, random_seed=1, mode="FAST_COMPILE")
+        for name, values in zip(names, drawn, strict=True):
+            low, high = likelihood.box[name]
+            assert np.mean((values < low) | (values > high)) < 0.12
+    assert prior(specified(), "v_Intercept") == "Normal(0, 3)"
 
 
-def test_two_standard_deviations_of_a_slope_reach_the_ends_of_the_box() -> None:
-    (v,) = [p for p in specified(formula={"v": "0 + coherence"}).predictors if p.parameter == "v"]
-    assert v.priors[0].coefficient == "v_coherence"
-    assert 2 * v.priors[0].sd * DATA["coherence"].max() == pytest.approx(6.0)
+def test_links_and_priors_are_listed() -> None:
+    plan = specified(formula={"v": "coherence", "a": "0 + condition"}, fixed={"z": 0.5})
+    table = plan.priors.set_index("coefficient")
+    assert table.index.tolist() == [
+        "v_Intercept", "v_coherence", "a_condition[a]", "a_condition[b]", "t",
+    ]  # fmt: skip
+    assert table["link"].tolist() == ["identity", "identity", "log", "log", ""]
+    assert table["prior"]["t"] == "Uniform(0, 0.4)"
+    assert table["prior"]["v_coherence"] == "Normal(0, 6)"  # two sds times the range: half the box
+    assert table["prior"]["a_condition[a]"].startswith("Normal(-0.1116, ")
+    assert plan.formula == {"v": "coherence", "a": "0 + condition", "t": "1"}
+    assert plan.columns == ("coherence", "condition")
 
 
-def test_indicators_without_intercept_start_where_an_intercept_would() -> None:
-    a = start(specified(formula={"a": "0 + condition"}))["a"]
-    np.testing.assert_allclose(a, math.sqrt(0.8))
+def test_priors_can_be_replaced() -> None:
+    given = {
+        "v_coherence": (10.0, 5.0),
+        "a": bmb.Prior("Gamma", mu=1.5, sigma=0.5),
+        "z": (0.0, 0.3),
+        "v_1|condition_sigma": (0.0, 0.7),
+    }
+    plan = specified(formula={"v": "coherence + (1|condition)"}, priors=given)
+    assert prior(plan, "v_coherence") == "Normal(10, 5)"
+    assert prior(plan, "a") == "Gamma(1.5, 0.5)"
+    assert prior(plan, "z") == "LogitNormal(0, 0.3)"
+    assert prior(plan, "v_1|condition_sigma") == "HalfNormal(0.7)"
+    one = specified(formula={"a": "0 + condition"}, priors={"a_condition[b]": (0.1, 0.2)})
+    assert prior(one, "a_condition[b]") == "Normal(0.1, 0.2)"
+    assert prior(one, "a_condition[a]").startswith("Normal(-0.1116")
 
 
-def test_priors_can_be_replaced_and_are_listed() -> None:
-    table = specified(formula={"v": "coherence"}, priors={"v_coherence": (10, 5)}).priors
-    row = table.set_index("coefficient").loc["v_coherence"]
-    assert row[["parameter", "link", "mean", "sd"]].tolist() == ["v", "identity", 10, 5]
-    assert table["coefficient"].tolist()[:2] == ["v_Intercept", "v_coherence"]
-    assert set(table["distribution"]) == {"Normal"}
+def test_intercepts_have_wider_priors_where_covariates_are_far_from_zero() -> None:
+    data = DATA.assign(age=[60.0, 62.0, 70.0, 64.0])
+    near = specified(formula={"v": "age"}, data=DATA.assign(age=[-1.0, 1.0, 0.0, 1.0]))
+    assert prior(near, "v_Intercept") == "Normal(0, 3)"
+    far = prior(specified(formula={"v": "age"}, data=data), "v_Intercept")
+    assert far == f"Normal(0, {np.hypot(3.0, 60 * 3.0 / 10):.4g})"
 
 
 def test_non_decision_time_stays_below_the_fastest_response() -> None:
-    (t,) = [p for p in specified().predictors if p.parameter == "t"]
-    assert t.link == Logit(0.0, 0.4)
-    (t,) = [p for p in specified(lapse=0.02).predictors if p.parameter == "t"]
-    assert t.link == Logit(0.0, 0.6)
-    (t,) = [p for p in specified(formula={"t": "condition"}).predictors if p.parameter == "t"]
-    assert t.link == Log(0.0)
-    np.testing.assert_allclose(t.start(), 0.2)
+    assert specified().links["t"] == Logit(0.0, 0.4)
+    assert specified(lapses=Lapses(0.02)).links["t"] == Logit(0.0, 0.6)
+    assert specified(formula={"t": "condition"}).links["t"] == Log(0.0)
+    by_group = specified(formula={"t": "1 + (1|condition)"}).links["t"]
+    assert isinstance(by_group, LogitByTrial)
+    np.testing.assert_array_equal(by_group.upper, [0.4, 0.6, 0.4, 0.6])
+    assert (by_group.inverse(np.full(4, 20.0)) < by_group.upper).all()
+    with pytest.raises(ParameterError, match="limits of the 4 trials that were fitted; .* 3 oth"):
+        by_group.inverse(np.zeros(3))
+    nobody = specified(formula={"t": "1 + (1|condition)"}, data=DATA.assign(rt=[0.4, np.nan] * 2))
+    np.testing.assert_array_equal(nobody.links["t"].upper, 0.4)
 
 
-def test_slashes_stay_out_of_names() -> None:
-    names = specified(formula={"v": "0 + I(coherence / 2)"}).priors["coefficient"]
-    assert "v_I(coherence | 2)" in names.tolist()
+def test_group_effects_are_centred_where_groups_have_many_trials() -> None:
+    formula = {"v": "1 + (1|condition)"}
+    many = pd.concat([DATA] * 60, ignore_index=True)
+    assert "non-centred" in prior(specified(formula=formula), "v_1|condition")
+    assert ", centred" in prior(specified(formula=formula, data=many), "v_1|condition")
+    assert "non-" in prior(specified(formula=formula, data=many, noncentered=True), "v_1|condition")
+    assert ", centred" in prior(specified(formula=formula, noncentered=False), "v_1|condition")
+
+
+@pytest.mark.parametrize(
+    ("formula", "labels"),
+    [
+        ("coherence", ["v_Intercept", "v_coherence"]),
+        ("0 + condition", ["v_condition[a]", "v_condition[b]"]),
+        ("C(number)", ["v_Intercept", "v_C(number)[2]"]),
+        ("np.sqrt(coherence)", ["v_Intercept", "v_np.sqrt(coherence)"]),
+        ("poly(time, 2)", ["v_Intercept", "v_poly(time, 2)[0]", "v_poly(time, 2)[1]"]),
+        ("`two words`", ["v_Intercept", "v_two words"]),
+        ("offset(coherence)", ["v_Intercept"]),
+        ("0 + time + (time|number)",
+         ["v_time", "v_1|number", "v_1|number_sigma", "v_time|number", "v_time|number_sigma"]),
+        ("0 + I(time / 2)", ["v_I(time | 2)"]),
+        ("(1|flag)", ["v_Intercept", "v_1|flag", "v_1|flag_sigma"]),
+    ],
+)  # fmt: skip
+def test_coefficients_are_called_after_parameter_and_column(
+    formula: str, labels: list[str]
+) -> None:
+    plan = specified(formula={"v": formula}, fixed={"a": 1.0, "z": 0.5, "t": 0.1})
+    assert plan.priors["coefficient"].tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("formula", "error", "message"),
+    [
+        ("", ParameterError, "is empty"),
+        ("0", ParameterError, "has no terms; give the parameter a fixed value"),
+        ("coherence +", ParameterError, "cannot be read"),
+        ("((", ParameterError, "cannot be read"),
+        ("v ~ coherence", ParameterError, "leave out what is left of '~'"),
+        ("Coherence", TrialsError, "Did you mean 'coherence'?"),
+        ("1 + colour", TrialsError, "unknown column 'colour'"),
+        ("(1|subject)", TrialsError, "unknown column 'subject'"),
+        ("rt", ParameterError, "'rt' is what the model explains"),
+        ("partial", TrialsError, "column 'partial', row 1: nan"),
+        ("infinite", TrialsError, "column 'infinite', row 1: inf"),
+        ("np.log(coherence)", ParameterError, r"'np.log\(coherence\)' is not finite"),
+        ("constant", ParameterError, "'constant' is constant"),
+        ("time + twice", ParameterError, r"\(Intercept, time, twice\) are linearly dependent"),
+        ("os.system(coherence)", ParameterError, "the formulas fail on these trials: .*os"),
+        ("encode(coherence)", ParameterError, "the formulas fail on these trials: .*encode"),
+    ],
+)
+def test_unusable_formulas_are_refused_in_one_line(
+    formula: str, error: type[LikelyError], message: str
+) -> None:
+    with np.errstate(divide="ignore"), pytest.raises(error, match=message) as caught:
+        specified(formula={"v": formula})
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +223,12 @@ def test_slashes_stay_out_of_names() -> None:
         ({"fixed": {"z": 1.5}}, ParameterError, "'z' is fixed at 1.5, outside the box"),
         ({"fixed": {"v": math.nan}}, ParameterError, "'v' is fixed at nan"),
         ({"fixed": {"t": 0.5}}, ParameterError, "fixed at 0.5 s, but responses begin at 0.4 s"),
-        ({"priors": {"v": (0, 1)}}, ParameterError, "unknown coefficient 'v'. Known: v_Intercept"),
+        ({"priors": {"w": (0, 1)}}, ParameterError, "unknown coefficient 'w'. .*Known: v_Interc"),
         ({"priors": {"v_Intercept": (0, 0)}}, ParameterError, "sd 0 must be finite.*positive"),
+        ({"priors": {"a": (math.nan, 1)}}, ParameterError, "'a': mean nan and sd 1 must be"),
+        ({"priors": {"a": 3}}, ParameterError, "'a': 3 is neither mean and sd nor a bambi.Prior"),
         ({"formula": {"t": "0 + coherence"}}, ParameterError, "centred on 1 s, after.*row 0"),
-        ({"formula": {"v": "cohrence"}}, TrialsError, "Did you mean 'coherence'?"),
-        ({"lapse": 1.5}, ParameterError, "lapse probability is 1.5"),
-        ({"lapse": math.nan}, ParameterError, "lapse probability is nan"),
+        ({"formula": {"lapse": "1"}}, ParameterError, "unknown parameter 'lapse'"),
     ],
 )
 def test_impossible_arguments_are_refused(
@@ -148,3 +237,16 @@ def test_impossible_arguments_are_refused(
     with pytest.raises(error, match=message) as caught:
         specified(**arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"probability": 1.5}, "lapse probability is 1.5"),
+        ({"probability": math.nan}, "lapse probability is nan"),
+        ({"density": 3.0}, "lapse density has no 'logpdf'"),
+    ],
+)
+def test_impossible_lapses_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        Lapses(**arguments)

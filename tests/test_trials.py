@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from likely.choice_coding import code_choices
 from likely.errors import TrialsError
 from likely.trials import (
     CHOICE_UNOBSERVED,
@@ -20,7 +21,6 @@ from likely.trials import (
     TIME_UNOBSERVED,
     encode,
     read_trials,
-    recode_choices,
 )
 
 NAN = math.nan
@@ -147,30 +147,6 @@ def test_rows_are_named_by_the_labels_of_the_frame() -> None:
         encode(trials, BOTH)
 
 
-@pytest.mark.parametrize(
-    ("choice", "expected"),
-    [
-        ([0, 1, 1], [-1, 1, 1]),
-        ([0.0, NAN, 1.0], [-1, NAN, 1]),
-        ([False, True, True], [-1, 1, 1]),
-        ([True, True, True], [1, 1, 1]),
-        ([0, 0, 0], [-1, -1, -1]),
-    ],
-)
-def test_correct_or_not_becomes_upper_or_lower(choice: list[Any], expected: list[float]) -> None:
-    recoded, mapping = recode_choices(frame(0.5, choice), BOTH)
-    np.testing.assert_array_equal(recoded["choice"], expected)
-    assert mapping == {0.0: -1, 1.0: 1}
-
-
-@pytest.mark.parametrize(
-    ("choice", "choices"), [([-1, 1], BOTH), ([1, 1], BOTH), ([0, 2], BOTH), ([0, 1], (0, 1, 2))]
-)
-def test_other_choices_are_left_alone(choice: list[int], choices: tuple[int, ...]) -> None:
-    trials = frame(0.5, choice)
-    assert recode_choices(trials, choices) == (trials, {})
-
-
 def written(path: Path, content: str | bytes) -> Path:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
@@ -242,6 +218,7 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(not ROITMAN.exists(), reason="needs the published data")
 def test_published_trials_are_read() -> None:
     where = "monkey == 1 and 0.1 < rt < 1.65"
-    trials, mapping = recode_choices(read_trials(ROITMAN, choice="correct", where=where), BOTH)
+    trials, coding = code_choices(read_trials(ROITMAN, choice="correct", where=where), BOTH)
     assert encode(trials, BOTH).shape == (2611, 2)
-    assert mapping == {0.0: -1, 1.0: 1}
+    assert coding is not None
+    assert coding.values == {0: -1, 1: 1}

@@ -17,6 +17,7 @@ import likely as lk
 from likely.errors import DistrustWarning, ModelError, OutsideBoxWarning, ParameterError
 from likely.networks.mixture import MixtureDensity
 from likely.regression.fitting import Fit
+from likely.regression.lapses import Lapses, longest_time
 from likely.regression.specification import specify
 from likely.trials import encode
 from likely.verification import references
@@ -178,27 +179,29 @@ def test_regressions_with_lapses_are_weighed_trial_by_trial(trials: pd.DataFrame
     data = data.assign(x=rng.choice([-1.0, 0.0, 1.0], 80))
     data.loc[0, ["rt", "choice", "deadline"]] = [0.05, 1.0, np.nan]  # before any decision
     plan = specify(
-        HANDMADE.declaration, data, formula={"v": "x"}, fixed={"z": 0.5, "t": 0.3}, priors={},
-        lapse=0.1,
+        HANDMADE, data, formula={"v": "x", "a": "1 + x"}, fixed={"z": 0.5, "t": 0.3}, priors={},
+        lapses=Lapses(0.1),
     )  # fmt: skip
     n = 40
-    draws = {"v_Intercept": 1.0, "v_x": 0.3, "a_Intercept": 0.2}
+    draws = {"v_Intercept": 1.0, "v_x": 0.3, "a_Intercept": 0.2, "a_x": 0.0}
     draws = {name: mean + 0.05 * rng.standard_normal(n) for name, mean in draws.items()}
     idata = posterior(**draws)
-    fit = Fit(idata, plan.build(HANDMADE, data), HANDMADE, data, plan, 0)
+    fit = Fit(idata, HANDMADE, data, plan, 0)
     result = lk.verify(fit, draws=n, progress=False)
 
     def theta(i: int) -> dict[str, object]:
         v = draws["v_Intercept"][i] + draws["v_x"][i] * data["x"].to_numpy()
-        return {"v": v, "a": np.exp(draws["a_Intercept"][i]), "z": 0.5, "t": 0.3}
+        log_a = draws["a_Intercept"][i] + draws["a_x"][i] * data["x"].to_numpy()
+        return {"v": v, "a": np.exp(log_a), "z": 0.5, "t": 0.3}
 
-    encoded, longest = encode(data, (-1, 1)), plan.lapses.longest
+    encoded = encode(data, (-1, 1))
+    longest = longest_time(encoded)
     lapses = np.where(np.isinf(encoded[:, 0]), 0.0, -np.log(longest)) - np.log(2)
     late = encoded[:, 1] == np.inf
     lapses[late] = np.log(1.0 - 2.0 / longest) if longest > 2.0 else -np.inf
     expected = expected_weights(theta, n, data, (0.1, lapses))
     np.testing.assert_allclose(result.weights.values, expected, rtol=1e-7)
-    assert list(result.table.index) == ["v_Intercept", "v_x", "a_Intercept"]
+    assert set(result.table.index) == set(draws)
 
 
 @pytest.mark.filterwarnings("ignore::likely.errors.DistrustWarning")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from likely.dataset.generation import generate
     from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
+    from likely.description import describe
     from likely.diffusions import Diffusion
     from likely.labels import Labelling
     from likely.lan import from_networks, train_classic, train_cpn, train_lan, train_opn
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from likely.prediction import predict
     from likely.races import Race
     from likely.reference import exact
-    from likely.regression import fit
+    from likely.regression import Lapses, fit, specify
     from likely.simulation import simulate
     from likely.simulators import Simulator
     from likely.supervised import Recipe
@@ -41,6 +42,7 @@ _HOMES = {
     "Declaration": "likely.declaration",
     "Diffusion": "likely.diffusions",
     "Labelling": "likely.labels",
+    "Lapses": "likely.regression",
     "Layers": "likely.networks.network",
     "LevyFlight": "likely.levy_flight",
     "Likelihood": "likely.likelihood",
@@ -58,6 +60,7 @@ _HOMES = {
     "calibrate": "likely.calibration",
     "check": "likely.certificates.checking",
     "exact": "likely.reference",
+    "describe": "likely.description",
     "fit": "likely.regression",
     "from_networks": "likely.lan",
     "generate": "likely.dataset.generation",
@@ -66,6 +69,7 @@ _HOMES = {
     "models": "likely.zoo",
     "predict": "likely.prediction",
     "simulate": "likely.simulation",
+    "specify": "likely.regression",
     "train": "likely.training",
     "train_classic": "likely.lan",
     "train_cpn": "likely.lan",
@@ -80,6 +84,7 @@ __all__ = [
     "Declaration",
     "Diffusion",
     "Labelling",
+    "Lapses",
     "Layers",
     "LevyFlight",
     "Likelihood",
@@ -97,6 +102,7 @@ __all__ = [
     "calibrate",
     "check",
     "densities",
+    "describe",
     "exact",
     "fit",
     "from_networks",
@@ -107,6 +113,7 @@ __all__ = [
     "plots",
     "predict",
     "simulate",
+    "specify",
     "train",
     "train_classic",
     "train_cpn",

@@ -46,6 +46,10 @@ class OutsideBoxWarning(LikelyWarning):
     """Some parameters lie outside the region a likelihood was trained on."""
 
 
+class RecodedWarning(LikelyWarning):
+    """Choices were recognised, and read as those of the model."""
+
+
 class DistrustWarning(LikelyWarning):
     """A likelihood was found to be too wrong for the conclusions drawn with it."""
 

@@ -25,6 +25,9 @@ from likely.typing import Box, FloatArray, Theta
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
+    from likely.regression.family import TrialsFamily
+    from likely.regression.lapses import Lapses
+
 
 @dataclass(frozen=True)
 class Training:
@@ -277,6 +280,34 @@ class Likelihood:
         from likely.distribution import trials_dist
 
         return trials_dist(self, **arguments)
+
+    def family(
+        self,
+        trials: pd.DataFrame | None = None,
+        *,
+        parent: str | None = None,
+        lapses: Lapses | None = None,
+    ) -> TrialsFamily:
+        """Return the likelihood as a family of Bambi.
+
+        `bambi.Model("c(rt, choice) ~ x", data, family=likelihood.family(data))` then works by
+        itself; with `bambi.Formula` there is one formula for each parameter. Bambi refuses NaN: an
+        unobserved time or choice is coded by `likely.trials.without_nan` first.
+
+        Args:
+            trials: the trials to be explained. They tell below what time the non-decision time
+                must lie; without them it may exceed the fastest response, which is impossible, and
+                sampling may find no place to begin.
+            parent: the parameter that the first formula is for; the first one by default.
+            lapses: trials among them that the likelihood does not describe.
+
+        Raises:
+            ParameterError: if there is no such parameter.
+            TrialsError: for malformed trials.
+        """
+        from likely.regression.specification import family_of
+
+        return family_of(self, trials, parent, lapses)
 
     def save(self, path: str | Path) -> Path:
         """Write the likelihood to one safetensors file and return its path."""

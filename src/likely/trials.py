@@ -68,6 +68,16 @@ def encode(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArr
     return _encode_array(trials, choices)
 
 
+def without_nan(trials: pd.DataFrame, choices: Sequence[int]) -> pd.DataFrame:
+    """Return the frame with columns rt and choice encoded; see the top of this module.
+
+    Raises:
+        TrialsError: as `encode` does.
+    """
+    encoded = encode(trials, choices)
+    return trials.assign(rt=encoded[:, 0], choice=encoded[:, 1])
+
+
 def any_encoded(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArray:
     """Encode a frame, checked as data are; or take any numbers (n, 2) of rt and choice unchecked.
 
@@ -83,34 +93,6 @@ def any_encoded(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> Flo
     if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise TrialsError(f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice.")
     return pairs
-
-
-def recode_choices(
-    trials: pd.DataFrame, choices: Sequence[int]
-) -> tuple[pd.DataFrame, dict[float, int]]:
-    """Turn choices 0 and 1 (or False and True) into -1 and +1 where the model has two boundaries.
-
-    Args:
-        trials: a frame with a column `choice`.
-        choices: the choices of the model.
-
-    Returns:
-        The frame, and the mapping old -> new that was applied: {} if the choices were left alone,
-        in which case the frame is the one given.
-
-    Raises:
-        TrialsError: if the column is missing, appears twice or is not numeric.
-    """
-    given = numeric_column(trials, "choice")
-    values = set(given[~np.isnan(given)])
-    boolean = pd.api.types.is_bool_dtype(trials["choice"].dtype)
-    if (
-        tuple(choices) != TWO_BOUNDARIES
-        or not values <= {0.0, 1.0}
-        or not (0.0 in values or boolean)
-    ):
-        return trials, {}
-    return trials.assign(choice=np.where(given == 0.0, -1.0, given)), {0.0: -1, 1.0: 1}
 
 
 def read_trials(
@@ -139,7 +121,7 @@ def read_trials(
     """
     frame = _read_csv(Path(path))
     for name in (rt, choice):
-        _require_column(frame, name)
+        require_column(frame, name)
     if rt == choice:
         raise TrialsError(f"column {rt!r} cannot hold both response times and choices.")
     if where is not None:
@@ -155,7 +137,7 @@ def numeric_column(frame: pd.DataFrame, name: str) -> FloatArray:
     Raises:
         TrialsError: if there is no such column, two of them, or a value that is not a number.
     """
-    _require_column(frame, name)
+    require_column(frame, name)
     column = frame[name]
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
@@ -301,7 +283,8 @@ def _refuse(wrong: np.ndarray, column: str, rows: Rows, why: Why) -> None:
         raise TrialsError(f"column '{column}', row {row}: {why(int(bad[0]))}{more}.")
 
 
-def _require_column(frame: pd.DataFrame, name: str) -> None:
+def require_column(frame: pd.DataFrame, name: str) -> None:
+    """Raise TrialsError unless the frame has one column of this name."""
     count = sum(c == name for c in frame.columns)
     if count > 1:
         raise TrialsError(f"column '{name}' appears {count} times; keep one.")

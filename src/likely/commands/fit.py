@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,18 @@ import click
 
 from likely.commands.messages import say
 from likely.commands.model_options import ModelCommand, found, parameters
-from likely.errors import LikelyError, ParameterError
+from likely.errors import LikelyError, ParameterError, RecodedWarning
 from likely.quiet import quiet_sampling
+from likely.text_table import aligned
 
 if TYPE_CHECKING:
     from likely.likelihood import Likelihood
-    from likely.regression import Fit
+    from likely.regression import Fit, Lapses
+    from likely.regression.specification import Specification
 
 TRUSTED_R_HAT = 1.01
 HELD_DOWN = 0.93  # share of the fastest response beyond which it may be all that holds t down
+ESTIMATED = "estimated"
 SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 
@@ -47,6 +51,14 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
 @click.option("-m", "--model", required=True, help="A shipped likelihood, or a .likely file.")
 @click.option("--rt", default="rt", show_default=True, help="Column of response times in seconds.")
 @click.option("--choice", default="choice", show_default=True, help="Column of choices.")
+@click.option(
+    "--code",
+    "codes",
+    multiple=True,
+    metavar="VALUE=CHOICE",
+    help="What a value of that column stands for, such as left=-1; by default it is recognised.",
+)
+@click.option("--deadline", help="Column of deadlines, or that of all trials, in seconds.")
 @click.option("--where", help="Rows to keep, such as 'subject == 1 and 0.1 < rt < 2'.")
 @click.option(
     "--prior",
@@ -58,10 +70,15 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
 )
 @click.option(
     "--lapse",
-    type=float,
-    default=0.0,
+    default="0",
     show_default=True,
-    help="Share of trials on which any choice is made at any time.",
+    metavar="SHARE",
+    help="Share of trials on which any choice is made at any time, or 'estimated'.",
+)
+@click.option(
+    "--centred/--non-centred",
+    default=None,
+    help="How group effects are drawn; by default centred where groups have 100 trials or more.",
 )
 @click.option("--draws", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--tune", type=click.IntRange(1), default=1000, show_default=True)
@@ -80,9 +97,12 @@ def fit(
     model: str,
     rt: str,
     choice: str,
+    codes: tuple[str, ...],
+    deadline: str | None,
     where: str | None,
     priors: tuple[tuple[str, float, float], ...],
-    lapse: float,
+    lapse: str,
+    centred: bool | None,
     draws: int,
     tune: int,
     chains: int,
@@ -94,39 +114,46 @@ def fit(
     """Draw from the posterior of a model's parameters, given the trials in a CSV file.
 
     Each parameter of the model is an option: a formula over columns of the file, such as
-    --v "0 + coherence", or a number, which fixes it. Parameters left out are the same in all
-    trials and estimated.
+    --v "0 + coherence + (1|subject)", or a number, which fixes it. Parameters left out are the same
+    in all trials and estimated.
 
-    Choices 0 and 1 are read as -1 and +1 for a model with two boundaries.
+    Choices 0 and 1, error and correct, left and right and the like are recognised for a model with
+    two boundaries; others are stated with --code.
 
     Example: likely fit trials.csv --model ddm --v "1 + coherence" --z 0.5 -o fitted
     """
     from likely import regression
     from likely.commands.fit_folder import Record, write
     from likely.likelihood import load
-    from likely.trials import read_trials, recode_choices
+    from likely.trials import read_trials
     from likely.writing import require_writable
 
     require_writable(output)
     likelihood: Likelihood = found() or load(model)
     data = read_trials(trials, rt=rt, choice=choice, where=where)
-    data, recoded = recode_choices(data, likelihood.declaration.choices)
     formula, fixed = split(parameters(options))
-    sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
-    if sampler is not None:
-        sample["nuts_sampler"] = sampler
-    with _sampling():
-        result = regression.fit(
+    with _recoding_said_once():
+        specification = regression.specify(
             data,
             model=likelihood,
             formula=formula,
             fixed=fixed,
             priors={name: (mean, sd) for name, mean, sd in priors},
-            lapse=lapse,
-            seed=seed,
-            **sample,
+            lapse=_lapses(lapse),
+            noncentered=None if centred is None else not centred,
+            rt=rt,
+            choice=choice,
+            deadline=None if deadline is None else _number_or_text(deadline),
+            coding=_coding(codes),
         )
-    _report(result, recoded)
+    click.echo(f"{specification.description}\n\n{_priors(specification)}\n", err=True)
+    sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
+    if sampler is not None:
+        sample["nuts_sampler"] = sampler
+    with _sampling():
+        result = regression.draw(specification, seed=seed, **sample)
+    _report_early_response(result)
+    _report_convergence(result)
     write(result, output, Record(_command(), str(trials), where, sample))
     click.echo(_table(result))
     click.echo(f"\n{len(data)} trials; posterior, summary, record and figure in {output}")
@@ -144,13 +171,55 @@ def split(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, float]]:
     return formula, fixed
 
 
-def _report(result: Fit, recoded: Mapping[float, int]) -> None:
-    """Say how choices were read, and what to be wary of."""
-    if recoded:
-        changes = ", ".join(f"{old:g} was read as {new:+d}" for old, new in recoded.items())
-        say(f"choice {changes}.")
-    _report_early_response(result)
-    _report_convergence(result)
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _lapses(text: str) -> float | Lapses:
+    """Return the share of lapses, or lapses of which it is estimated."""
+    from likely.regression import Lapses
+
+    share = _number_or_text(text)
+    if isinstance(share, float):
+        return share
+    if text != ESTIMATED:
+        raise ParameterError(f"--lapse is {text!r}; it must be a number or '{ESTIMATED}'.")
+    return Lapses()
+
+
+def _coding(codes: Sequence[str]) -> dict[Hashable, int] | None:
+    """Return value -> choice of words such as left=-1."""
+    coding: dict[Hashable, int] = {}
+    for code in codes:
+        value, equals, choice = code.rpartition("=")
+        try:
+            coding[value] = int(choice if equals else "")
+        except ValueError as error:
+            raise ParameterError(
+                f"--code {code} is not VALUE=CHOICE with a whole number, such as left=-1."
+            ) from error
+    return coding or None
+
+
+def _priors(specification: Specification) -> str:
+    """Return the priors as a table."""
+    table = specification.priors.astype(str)
+    rows = [("prior of", "link", "")]
+    rows += zip(table["coefficient"], table["link"], table["prior"], strict=True)
+    if specification.lapses is not None:
+        rows.append(("lapses", "", str(specification.lapses)))
+    return aligned(rows)
+
+
+@contextlib.contextmanager
+def _recoding_said_once() -> Iterator[None]:
+    """Leave it to the summary of the trials to say how choices were read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecodedWarning)
+        yield
 
 
 def _report_convergence(result: Fit) -> None:
@@ -201,12 +270,10 @@ def _command() -> str:
 
 
 def _table(result: Fit) -> str:
-    """Return the summary without coefficients that have a plainer name."""
-    summary = result.summary()
-    doubled = [
-        p.priors[0].coefficient for p in result.specification.predictors if p.design.intercept_only
-    ]
+    """Return the summary without a coefficient that has a plainer name."""
+    summary, plan = result.summary(), result.specification
+    doubled = [f"{plan.parent}_Intercept"] if plan.parent in summary.index else []
     columns = [c for c in summary.columns if not c.startswith("mcse") and c != "ess_tail"]
     text = summary.drop(index=doubled)[columns].to_string(float_format="{:.4g}".format)
-    fixed = [f"{name} = {value:g} (fixed)" for name, value in result.specification.fixed.items()]
+    fixed = [f"{name} = {value:g} (fixed)" for name, value in plan.fixed.items()]
     return "\n".join([text, *fixed])

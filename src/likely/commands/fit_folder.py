@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from likely.regression import Fit
 
-PACKAGES = ("likely", "pymc", "pytensor", "arviz", "numpy", "pandas", "formulae")
+PACKAGES = ("likely", "pymc", "pytensor", "arviz", "numpy", "pandas", "bambi", "formulae")
 PREDICTIVE_DRAWS = 50
 MOST_CONDITIONS = 8  # in the figure; a covariate with more values is cut into quintiles
 
@@ -59,9 +59,10 @@ def _describe(result: Fit, record: Record) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         "model": result.likelihood.declaration.name,
         "trials": {"file": record.trials, "where": record.where, "rows": len(result.data)},
-        "formula": plan.formula,
+        "formula": dict(plan.formula),
         "fixed": dict(plan.fixed),
-        "lapse": 0.0 if plan.lapses is None else plan.lapses.probability,
+        "choices": None if plan.description.coding is None else str(plan.description.coding),
+        "lapses": None if plan.lapses is None else str(plan.lapses),
         "priors": plan.priors.to_dict(orient="records"),
         "sampler": record.sample,
         "seed": result.seed,
@@ -101,7 +102,8 @@ def _conditions(result: Fit, data: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     import numpy as np
     import pandas as pd
 
-    used = [column for p in result.specification.predictors for column in p.design.columns]
+    plan = result.specification
+    used = [column for column in plan.columns if column not in plan.groups] or list(plan.columns)
     if not used:
         return "condition", data.assign(condition="all trials")
     name = used[0]

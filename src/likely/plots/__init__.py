@@ -18,6 +18,7 @@ from likely.plots.choices import choice_probability, choice_shares
 from likely.plots.graph import model_graph
 from likely.plots.parameters import parameter_effects
 from likely.plots.posterior import posterior
+from likely.plots.priors import priors
 from likely.plots.quantiles import quantile_probability
 from likely.plots.response_times import densities, density_over_trials, response_times
 
@@ -38,6 +39,7 @@ __all__ = [
     "network_against_exact",
     "parameter_effects",
     "posterior",
+    "priors",
     "quantile_probability",
     "response_times",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -14,17 +14,24 @@ import pandas as pd
 
 from likely.checks import require_seed
 from likely.errors import OutsideBoxWarning, ParameterError
-from likely.regression.specification import Specification, specify
+from likely.regression.formulas import is_intercept
+from likely.regression.lapses import PROBABILITY, Lapses
+from likely.regression.standard import HERE, standard
 from likely.trials import read_trials
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
+    import bambi as bmb
     import pymc as pm
     import xarray as xr
 
     from likely.likelihood import Likelihood
+    from likely.regression.priors import Given
+    from likely.regression.specification import Specification
 
 SAMPLE = {"draws": 1000, "tune": 1000, "chains": 4}
+WORKINGS = ("_offset", "_link")  # of what a summary shows already
+LOOKED_AT = 2_500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +40,8 @@ class Fit:
 
     Args:
         idata: draws from the posterior, as PyMC returns them. Coefficients are called after their
-            parameter and column ("v_Intercept", "v_coherence") and are on the scale of the link;
-            a parameter that is the same in all trials is there under its own name as well.
-        model: the PyMC model; the trials are its variable "trials".
+            parameter and column ("v_Intercept", "v_coherence", "v_1|subject") and are on the scale
+            of the link; a parameter that is the same in all trials is there under its own name.
         likelihood: the likelihood of the trials.
         data: the trials.
         specification: what was estimated and what fixed, with formulas, links and priors.
@@ -43,11 +49,20 @@ class Fit:
     """
 
     idata: xr.DataTree
-    model: pm.Model
     likelihood: Likelihood
     data: pd.DataFrame
     specification: Specification
     seed: int
+
+    @property
+    def model(self) -> pm.Model:
+        """The PyMC model; the trials are its variable "trials"."""
+        return self.specification.model
+
+    @property
+    def bambi(self) -> bmb.Model:
+        """The Bambi model, for `predict` on new data, `bambi.interpret` and the like."""
+        return self.specification.bambi
 
     def summary(self, probability: float = 0.94) -> pd.DataFrame:
         """Return mean, sd, the interval of this probability, r-hat and effective sample sizes.
@@ -56,24 +71,20 @@ class Fit:
         """
         import arviz as az
 
-        return az.summary(self.idata, ci_prob=probability, ci_kind="eti", round_to="none")
-
-    def coefficients(self) -> dict[str, FloatArray]:
-        """Return the posterior draws of each coefficient, (chains * draws,)."""
-        posterior = self.idata["posterior"]
-        names = self.specification.priors["coefficient"]
-        return {n: np.asarray(posterior[n].values, dtype=np.float64).reshape(-1) for n in names}
+        names = [str(n) for n in self.idata["posterior"].data_vars]
+        shown = [n for n in names if not n.endswith(WORKINGS)]
+        return az.summary(
+            self.idata, var_names=shown, ci_prob=probability, ci_kind="eti", round_to="none"
+        )
 
     def parameters(self, draws: int) -> dict[str, FloatArray]:
         """Return parameters at `draws` evenly spaced posterior draws, each (draws, trials)."""
-        coefficients = self.coefficients()
-        available = len(next(iter(coefficients.values())))
+        posterior = self.idata["posterior"].to_dataset()
+        available = posterior.sizes["chain"] * posterior.sizes["draw"]
         if not 1 <= draws <= available:
             raise ParameterError(f"draws is {draws}; it must be from 1 to {available}.")
         chosen = np.linspace(0, available - 1, draws).astype(int)
-        return self.specification.values(
-            {name: c[chosen] for name, c in coefficients.items()}, len(self.data)
-        )
+        return self.specification.values(_thinned(posterior, chosen))
 
     def predict(self, *, draws: int = 50, seed: int) -> pd.DataFrame:
         """Draw from the posterior predictive distribution.
@@ -87,9 +98,12 @@ class Fit:
             a column `draw` tells them apart.
         """
         theta = {name: values.reshape(-1) for name, values in self.parameters(draws).items()}
+        lapses = self.specification.lapses
+        probability = theta.pop(PROBABILITY.name, None) if lapses is not None else None
         drawn = self.likelihood.sample(theta, 1, seed)
-        if self.specification.lapses is not None:
-            drawn = self.specification.lapses.scatter(drawn, seed)
+        if lapses is not None:
+            choices = self.likelihood.declaration.choices
+            drawn = lapses.scatter(drawn, choices, seed, probability)
         repeated = self.data.iloc[np.tile(np.arange(len(self.data)), draws)].reset_index(drop=True)
         return repeated.assign(
             rt=drawn["rt"].to_numpy(),
@@ -98,9 +112,63 @@ class Fit:
         )
 
     def outside_box(self) -> float:
-        """Return the share of posterior draws with any parameter of any trial outside the box."""
-        declaration = self.likelihood.declaration
-        return self.specification.outside(self.coefficients(), declaration)[0]
+        """Return the share of posterior draws with any parameter of any trial outside the box.
+
+        Of many draws, as many are looked at as make some ten million parameters.
+        """
+        return self._outside()[0]
+
+    def _outside(self) -> tuple[float, list[str]]:
+        sizes = self.idata["posterior"].sizes
+        affordable = max(1, LOOKED_AT // len(self.data))
+        values = self.parameters(min(sizes["chain"] * sizes["draw"], affordable))
+        beyond = {}
+        for name, (lower, upper) in self.likelihood.declaration.box.items():
+            if name in self.specification.formula:
+                beyond[name] = ((values[name] < lower) | (values[name] > upper)).any(axis=1)
+        if not beyond:
+            return 0.0, []
+        share = float(np.mean(np.any(list(beyond.values()), axis=0)))
+        return share, [name for name, outside in beyond.items() if outside.any()]
+
+
+def specify(
+    data: pd.DataFrame | str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | Likelihood,
+    formula: Mapping[str, str] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    priors: Given | None = None,
+    lapse: float | Lapses = 0.0,
+    noncentered: bool | None = None,
+    rt: str = "rt",
+    choice: str = "choice",
+    deadline: str | float | None = None,
+    coding: Mapping[Hashable, int] | None = None,
+) -> Specification:
+    """Return what `likely.fit` would estimate, without drawing: links, priors and models.
+
+    Print its `priors`, plot them with `likely.plots.priors`, or take its `model`, a PyMC model, or
+    `bambi`, a Bambi one. Arguments are those of `likely.fit`.
+    """
+    from likely.regression.specification import specify as build
+
+    likelihood = likelihood_of(model)
+    if not isinstance(data, pd.DataFrame):
+        data = read_trials(data, rt=rt, choice=choice)
+    trials, description = standard(
+        data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding
+    )
+    return build(
+        likelihood,
+        trials,
+        description=description,
+        formula=formula or {},
+        fixed={name: _number(name, value) for name, value in (fixed or {}).items()},
+        priors=priors or {},
+        lapses=_lapses(lapse),
+        noncentered=noncentered,
+    )
 
 
 def fit(
@@ -109,69 +177,116 @@ def fit(
     model: str | os.PathLike[str] | Likelihood,
     formula: Mapping[str, str] | None = None,
     fixed: Mapping[str, float] | None = None,
-    priors: Mapping[str, tuple[float, float]] | None = None,
-    lapse: float = 0.0,
+    priors: Given | None = None,
+    lapse: float | Lapses = 0.0,
+    noncentered: bool | None = None,
+    rt: str = "rt",
+    choice: str = "choice",
+    deadline: str | float | None = None,
+    coding: Mapping[Hashable, int] | None = None,
     seed: int,
     **sample: Any,
 ) -> Fit:
     """Draw from the posterior of a regression on the parameters of a likelihood.
 
-    Parameters that may be anything have an identity link, those on one side of a limit a log link,
-    those between two limits a logit link. A non-decision time that is the same in all trials lies
-    between 0 and the fastest response time (the median one if there are lapses), by a logit link.
+    Formulas are Bambi's. Parameters that may be anything have an identity link, those on one side
+    of a limit a log link, those between two limits a logit link. A non-decision time that is the
+    same in all trials lies between 0 and the fastest response time, one that varies by groups alone
+    ("1 + (1|subject)") below its group's, by a logit link (median times if there are lapses).
 
     Args:
         data: trials with columns rt (seconds), choice, perhaps deadline, and covariates; or the
             path of a CSV file of them.
         model: a likelihood, the name of a shipped one, or the path of a file.
         formula: parameter -> the right-hand side of a formula over columns of the data, such as
-            "0 + coherence" or "condition * age"; "1", the default, is an intercept only.
+            "0 + coherence", "condition * age + (1|subject)" or "1 + bs(trial, df=4)"; "1", the
+            default, is an intercept only.
         fixed: parameter -> the value it is held at.
-        priors: coefficient, such as "v_coherence" -> mean and sd of its normal prior on the scale
-            of the link. By default priors are weakly informative over the box of the likelihood;
-            they are listed in the result.
-        lapse: probability that a trial is a lapse, any choice at any time up to the longest one.
-            Without lapses a single early response bounds the non-decision time.
+        priors: name of a coefficient ("v_coherence", "v_1|subject_sigma") or of a parameter that
+            is the same in all trials ("z") -> a bambi.Prior, or mean and sd of a normal prior on
+            the scale of the link. By default priors are weakly informative over the box of the
+            likelihood; they are listed in the result.
+        lapse: probability that a trial is a lapse, any choice at any time up to the longest one;
+            or Lapses, with a probability to be estimated or times of another density. Without
+            lapses a single early response bounds the non-decision time.
+        noncentered: True for group effects that are unit normals times their sd, False for
+            centred ones. By default effects of groups with 100 trials or more are centred.
+        rt: column of response times in seconds; NaN where a time was not observed.
+        choice: column of choices; NaN where a choice was not observed.
+        deadline: column of deadlines, or the deadline of all trials, in seconds; by default the
+            column `deadline`, if there is one. A trial without rt and choice had no response by
+            then.
+        coding: value of the column of choices -> choice, such as {"left": -1, "right": 1}. By
+            default 0 and 1, error and correct and the like are recognised, with a warning that
+            says how they were read.
         seed: any integer from 0 to 2^64 - 1.
         sample: arguments of `pymc.sample`, such as draws=1000, tune=1000, chains=4,
             nuts_sampler="numpyro". By default nutpie draws, if it is installed, with a mass matrix
             that learns the strongest correlations (nuts={"adaptation": "low_rank"}).
 
     Returns:
-        The posterior with its model, likelihood, trials, formulas and priors.
+        The posterior with all that led to it.
 
     Raises:
         TrialsError: for malformed trials and columns that are missing or incomplete.
-        ParameterError: for formulas, fixed values and priors that cannot be.
+        ParameterError: for formulas, values and priors that cannot be.
         FileFormatError: if there is no such likelihood.
-
-        KeyboardInterrupt: if sampling is interrupted; there is no partial result.
 
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
+        RecodedWarning: if choices were recognised that are not coded as the model's.
     """
+    require_seed(seed)
+    specification = specify(
+        data,
+        model=model,
+        formula=formula,
+        fixed=fixed,
+        priors=priors,
+        lapse=lapse,
+        noncentered=noncentered,
+        rt=rt,
+        choice=choice,
+        deadline=deadline,
+        coding=coding,
+    )
+    return draw(specification, seed=seed, **sample)
+
+
+def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
+    """Draw from the posterior of what was specified; arguments are those of `likely.fit`."""
     import pymc as pm
 
     require_seed(seed)
-    likelihood = _likelihood(model)
-    if not isinstance(data, pd.DataFrame):
-        data = read_trials(data)
-    specification = specify(
-        likelihood.declaration,
-        data,
-        formula=formula or {},
-        fixed={name: _number(name, value) for name, value in (fixed or {}).items()},
-        priors=priors or {},
-        lapse=lapse,
-    )
-    with specification.build(likelihood, data) as posterior:
-        arguments = _adaptive({**SAMPLE, **sample})
-        idata = pm.sample(random_seed=seed, **arguments)
+    arguments = _adaptive({**SAMPLE, **sample})
+    with specification.model:
+        idata = pm.sample(random_seed=seed, var_names=specification.sampled, **arguments)
     if idata["posterior"].sizes["draw"] < arguments["draws"]:
         raise KeyboardInterrupt  # some samplers return what they have when interrupted
-    result = Fit(idata, posterior, likelihood, data, specification, seed)
+    _name_the_parent(idata, specification)
+    result = Fit(idata, specification.likelihood, specification.data, specification, seed)
     _warn_if_outside(result)
     return result
+
+
+def _name_the_parent(idata: xr.DataTree, specification: Specification) -> None:
+    """Add Bambi's parent parameter under its own name, if it is the same in all trials."""
+    name = specification.parent
+    if is_intercept(specification.formula[name]):
+        posterior = idata["posterior"].to_dataset()
+        value = posterior[f"{name}_Intercept"]
+        own = value.copy(data=specification.links[name].inverse(value.to_numpy()))
+        idata["posterior"] = type(idata)(posterior.assign({name: own}))
+
+
+def _thinned(posterior: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:
+    """Return these draws, counted through all chains, as one chain."""
+    import xarray as xr
+
+    chain, place = np.divmod(chosen, posterior.sizes["draw"])
+    index = {"chain": xr.DataArray(chain, dims="draw"), "draw": xr.DataArray(place, dims="draw")}
+    one = posterior.isel(index).drop_vars(["chain", "draw"], errors="ignore")
+    return one.expand_dims(chain=[0]).assign_coords(draw=np.arange(len(chosen)))
 
 
 def _adaptive(sample: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +303,8 @@ def _adaptive(sample: dict[str, Any]) -> dict[str, Any]:
     return {**sample, "nuts_sampler": "nutpie", "nuts": nuts}
 
 
-def _likelihood(model: str | os.PathLike[str] | Likelihood) -> Likelihood:
+def likelihood_of(model: str | os.PathLike[str] | Likelihood) -> Likelihood:
+    """Return a likelihood, given itself, the name of a shipped one or the path of a file."""
     from likely.likelihood import Likelihood, load
     from likely.model import Model
 
@@ -212,9 +328,17 @@ def _number(name: str, value: Any) -> float:
         raise ParameterError(f"parameter '{name}': {value!r} is not a number.") from error
 
 
+def _lapses(lapse: float | Lapses) -> Lapses | None:
+    """Return the lapses asked for; None if their probability is 0."""
+    if isinstance(lapse, Lapses):
+        return lapse
+    probability = _number("lapse", lapse)
+    return None if probability == 0 else Lapses(probability)
+
+
 def _warn_if_outside(result: Fit) -> None:
     declaration = result.likelihood.declaration
-    share, leaving = result.specification.outside(result.coefficients(), declaration)
+    share, leaving = result._outside()
     if share > 0:
         box = declaration.box
         limits = ", ".join(f"{name} [{box[name][0]:g}, {box[name][1]:g}]" for name in leaving)
@@ -222,5 +346,5 @@ def _warn_if_outside(result: Fit) -> None:
             f"{share:.1%} of posterior draws lie outside the box that likelihood "
             f"'{declaration.name}' was trained on: {limits}. Train one with a wider box.",
             OutsideBoxWarning,
-            stacklevel=3,
+            skip_file_prefixes=(HERE,),
         )

@@ -14,9 +14,11 @@ import numpy as np
 from scipy import special
 
 from likely.declaration import Parameter
+from likely.errors import ParameterError
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
+    import bambi
     from pytensor.tensor.variable import TensorVariable
 
 
@@ -34,6 +36,17 @@ class Link(abc.ABC):
     @abc.abstractmethod
     def inverse_tensor(self, predictor: TensorVariable) -> TensorVariable:
         """Return the same as `inverse`, symbolically."""
+
+    def for_bambi(self) -> bambi.Link:
+        """Return the link as Bambi takes it."""
+        from bambi.families.link import Link as BambiLink
+
+        return BambiLink(
+            str(self),
+            link=self.forward,
+            linkinv=self.inverse,
+            linkinv_backend=self.inverse_tensor,
+        )
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,45 @@ class Logit(Link):
 
     def inverse_tensor(self, predictor: TensorVariable) -> TensorVariable:
         """Return the value between lower and upper that has these log odds."""
+        import pytensor.tensor as pt
+
+        return self.lower + (self.upper - self.lower) * pt.sigmoid(predictor)
+
+
+@dataclass(frozen=True, eq=False)
+class LogitByTrial(Link):
+    """For parameters between `lower` and a limit of each trial's own, `upper` (n,).
+
+    `forward` is that at the lowest of these limits.
+    """
+
+    lower: float
+    upper: FloatArray
+
+    def __str__(self) -> str:
+        """Name the link."""
+        return f"logit on ({self.lower:g}, {self.upper.min():g} to {self.upper.max():g})"
+
+    def forward(self, value: float) -> float:
+        """Return the log odds of the place between lower and the lowest upper limit."""
+        return Logit(self.lower, float(self.upper.min())).forward(value)
+
+    def inverse(self, predictor: FloatArray) -> FloatArray:
+        """Return values of all n trials, the last axis of the predictor.
+
+        Raises:
+            ParameterError: if the predictor is of other trials, whose limits are not known.
+        """
+        if np.shape(predictor)[-1:] not in ((1,), self.upper.shape):
+            raise ParameterError(
+                f"a parameter has the link '{self}', with limits of the {len(self.upper)} trials "
+                f"that were fitted; it has no values for {np.shape(predictor)[-1]} others."
+            )
+        share: FloatArray = special.expit(predictor)
+        return self.lower + (self.upper - self.lower) * share
+
+    def inverse_tensor(self, predictor: TensorVariable) -> TensorVariable:
+        """Return values of all n trials, (n,)."""
         import pytensor.tensor as pt
 
         return self.lower + (self.upper - self.lower) * pt.sigmoid(predictor)

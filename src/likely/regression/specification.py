@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import bambi as bmb
 import numpy as np
 import pandas as pd
+import pymc as pm
 
 from likely.declaration import Declaration, Parameter
+from likely.description import Description, described
 from likely.errors import ParameterError, unknown
-from likely.regression.design import Design, design, intercept_only
-from likely.regression.lapses import Lapses, longest_time
-from likely.regression.links import link_for
-from likely.regression.predictors import (
-    Predictor,
-    Prior,
-    priors_over_box,
-    require_known_priors,
-    with_priors,
+from likely.regression.bambi_model import bambi_model
+from likely.regression.ceilings import Ceiling
+from likely.regression.family import TrialsFamily
+from likely.regression.formulas import (
+    INTERCEPT,
+    columns_of,
+    is_intercept,
+    require_independent,
 )
-from likely.trials import NO_RESPONSE, encode
+from likely.regression.lapses import PROBABILITY, Lapses
+from likely.regression.links import Link, link_for
+from likely.regression.prior_table import prior_table
+from likely.regression.priors import (
+    Chosen,
+    Given,
+    Scale,
+    constant_prior,
+    mean_and_sd,
+    on_the_link,
+    require_all_used,
+)
+from likely.trials import encode, numeric_column
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
-    import pymc as pm
-
     from likely.likelihood import Likelihood
 
 OBSERVED = "trials"  # what the observed variable is called in PyMC models
@@ -35,207 +47,301 @@ OBSERVED = "trials"  # what the observed variable is called in PyMC models
 
 @dataclass(frozen=True, eq=False)
 class Specification:
-    """What a fit estimates.
+    """What a fit estimates; made by `likely.specify`.
 
     Args:
-        predictors: parameters that are estimated, each with its design, link and priors.
+        likelihood: the likelihood of the trials.
+        data: the trials.
+        formula: the formula of each parameter that is not fixed.
         fixed: parameters held at a value.
+        links: parameter -> the link between it and its formula.
+        columns: columns of the data that formulas use, in order of appearance.
         lapses: the share of trials that the likelihood does not describe, if any.
+        bambi: the Bambi model, built.
+        description: a summary of the trials.
     """
 
-    predictors: tuple[Predictor, ...]
+    likelihood: Likelihood
+    data: pd.DataFrame
+    formula: Mapping[str, str]
     fixed: Mapping[str, float]
-    lapses: Lapses | None = None
+    links: Mapping[str, Link]
+    columns: tuple[str, ...]
+    lapses: Lapses | None
+    bambi: bmb.Model
+    description: Description
 
     @property
-    def formula(self) -> dict[str, str]:
-        """The formula of each parameter that is not fixed."""
-        return {p.parameter: p.design.formula for p in self.predictors}
+    def model(self) -> pm.Model:
+        """The PyMC model; the trials are its variable "trials"."""
+        model: pm.Model = self.bambi.backend.model
+        return model
+
+    @property
+    def parent(self) -> str:
+        """The parameter that Bambi's first formula is for."""
+        name: str = self.bambi.family.likelihood.parent
+        return name
 
     @property
     def priors(self) -> pd.DataFrame:
-        """One row a coefficient: parameter, link, and mean and sd of its normal prior."""
-        return pd.DataFrame([_row(p, prior) for p in self.predictors for prior in p.priors])
+        """One row a coefficient: parameter, link, and prior on the scale of the link.
 
-    def build(self, likelihood: Likelihood, data: pd.DataFrame) -> pm.Model:
-        """Return the PyMC model of the trials."""
-        import pymc as pm
+        A parameter that is the same in all trials has its prior on its own scale, and no link.
+        """
+        return prior_table(self.bambi, self.links)
 
-        encoded = encode(data, likelihood.declaration.choices)
-        with pm.Model() as model:
-            arguments: dict[str, Any] = {p.parameter: p.tensor() for p in self.predictors}
-            arguments.update(self.fixed)
-            if self.lapses is None:
-                likelihood(OBSERVED, **arguments, observed=encoded)
-            else:
-                trials = likelihood.dist(**arguments, size=len(encoded))
-                self.lapses.observe(OBSERVED, trials, encoded)
-        return model
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Columns by which effects vary, such as "subject"."""
+        found = (
+            term.name.split("|")[1]
+            for component in self.bambi.conditional_parameters.values()
+            for term in component.group_specific_terms.values()
+        )
+        return tuple(dict.fromkeys(found))
 
-    def values(self, coefficients: Mapping[str, FloatArray], n: int) -> dict[str, FloatArray]:
-        """Return parameters (draws, n trials), given draws (draws,) of each coefficient."""
-        draws = len(next(iter(coefficients.values())))
-        values = {name: np.full((draws, n), value) for name, value in self.fixed.items()}
-        for p in self.predictors:
-            values[p.parameter] = p.values(coefficients)[:, p.design.index]
+    @property
+    def sampled(self) -> list[str]:
+        """Names of the variables worth keeping: all but those with a value for every trial."""
+        by_trial = {
+            name for name, dims in self.model.named_vars_to_dims.items() if "__obs__" in dims
+        }
+        free = [*self.model.free_RVs, *self.model.deterministics]
+        return [variable.name for variable in free if variable.name not in by_trial]
+
+    def values(self, posterior: Any) -> dict[str, FloatArray]:
+        """Return parameters (draws, n trials) at posterior draws.
+
+        Args:
+            posterior: a dataset of draws with one chain, as sampling gives.
+        """
+        import xarray as xr
+
+        tree = xr.DataTree.from_dict({"posterior": posterior})
+        found = self.bambi.predict(tree, kind="response_params", inplace=False)["posterior"]
+        shape = (posterior.sizes["draw"], len(self.data))
+        values = {name: np.full(shape, value) for name, value in self.fixed.items()}
+        for name in self.formula:
+            drawn = found[name].transpose("chain", "draw", ...).to_numpy()[0]
+            values[name] = np.broadcast_to(drawn.reshape(shape[0], -1), shape)
         return values
-
-    def outside(
-        self, coefficients: Mapping[str, FloatArray], declaration: Declaration
-    ) -> tuple[float, list[str]]:
-        """Return the share of draws outside the box, and the parameters that leave it."""
-        beyond = {}
-        for p in self.predictors:
-            lower, upper = declaration.box[p.parameter]
-            values = p.values(coefficients)
-            beyond[p.parameter] = ((values < lower) | (values > upper)).any(axis=1)
-        share = float(np.mean(np.any(list(beyond.values()), axis=0)))
-        return share, [name for name, outside in beyond.items() if outside.any()]
 
 
 def specify(
-    declaration: Declaration,
+    likelihood: Likelihood,
     data: pd.DataFrame,
     *,
     formula: Mapping[str, str],
     fixed: Mapping[str, float],
-    priors: Mapping[str, tuple[float, float]],
-    lapse: float = 0.0,
+    priors: Given,
+    lapses: Lapses | None = None,
+    noncentered: bool | None = None,
+    description: Description | None = None,
 ) -> Specification:
-    """Check what `likely.fit` is asked for, and choose links and priors.
+    """Check what `likely.fit` is asked for, choose links and priors, and build the models.
 
     Args:
-        declaration: of the likelihood.
+        likelihood: the likelihood.
         data: the trials.
         formula: parameter -> formula; an intercept only for the others.
         fixed: parameter -> value.
-        priors: coefficient -> mean and sd, in place of the default.
-        lapse: probability of a lapse; 0 for none.
+        priors: coefficient -> prior, in place of the default.
+        lapses: trials that the likelihood does not describe; None for none.
+        noncentered: whether group effects are scaled unit normals; None to decide by the trials.
+        description: a summary of the trials, if there is one already.
 
     Raises:
         TrialsError: for malformed trials and columns that are missing or incomplete.
         ParameterError: for formulas, values and priors that cannot be.
     """
+    declaration = likelihood.declaration
     encoded = encode(data, declaration.choices)
-    _require_sensible_names(declaration, formula, fixed)
-    lapses = Lapses(lapse, longest_time(encoded), declaration.choices) if lapse != 0 else None
-    shift = _Shift.observed(declaration, encoded, lapses)
-    for p in declaration.parameters:
+    parameters = _parameters(declaration, lapses)
+    _require_sensible_names(declaration, parameters, formula, fixed)
+    lapses = None if lapses is None else lapses.over(encoded)
+    ceiling = Ceiling.observed(declaration, encoded, lapses is not None)
+    for p in parameters:
         if p.name in fixed:
-            _require_possible(p, fixed[p.name], shift)
-    predictors = tuple(
-        _predictor(p, data, formula.get(p.name, "1"), shift)
-        for p in declaration.parameters
-        if p.name not in fixed
+            _require_possible(p, fixed[p.name], ceiling)
+    formulas = {p.name: formula.get(p.name, INTERCEPT) for p in parameters if p.name not in fixed}
+    used = [c for name, text in formulas.items() for c in columns_of(text, data, name)]
+    columns = tuple(dict.fromkeys(used))
+    links = {p.name: ceiling.link(p, formulas.get(p.name, INTERCEPT), data) for p in parameters}
+    estimated = [p for p in parameters if p.name in formulas]
+    constants = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters} | dict(
+        fixed
     )
-    require_known_priors(priors, predictors)
-    predictors = tuple(replace(p, priors=with_priors(p.priors, priors)) for p in predictors)
-    if lapses is None and declaration.spread is None:
-        _require_early_start(predictors, declaration.non_decision, data)
-    return Specification(predictors, dict(fixed), lapses)
+    unused = set(priors)
+    constants |= _given_constants(formulas, links, priors, unused)
+    family = TrialsFamily(likelihood, links, {}, _parent(formulas), lapses)
+    model = _bambi(data, columns, encoded, formulas, family, constants)
+    _set_priors(model, estimated, links, ceiling, noncentered, priors, unused)
+    if description is None:
+        description = described(data, numeric_column(data, "rt"), None)
+    specification = Specification(
+        likelihood, data, formulas, dict(fixed), links, columns, lapses, model, description
+    )
+    require_all_used(unused, specification.priors["coefficient"].tolist())
+    _require_early_start(specification, ceiling)
+    model.build()
+    return specification
 
 
-@dataclass(frozen=True)
-class _Shift:
-    """The non-decision time: its name, and the time in seconds that it must lie below."""
-
-    name: str | None
-    ceiling: float | None
-
-    @classmethod
-    def observed(
-        cls, declaration: Declaration, encoded: FloatArray, lapses: Lapses | None
-    ) -> _Shift:
-        """Bound it by the fastest response; by the median one if responses may be faster than it.
-
-        They may if they are lapses, or if it varies.
-        """
-        name = declaration.non_decision
-        bounded = lapses is None and declaration.spread is None
-        responded = np.isfinite(encoded[:, 0]) & (encoded[:, 1] != NO_RESPONSE)
-        times = encoded[responded, 0]
-        if not len(times):
-            return cls(name, None)
-        return cls(name, float(times.min() if bounded else np.median(times)))
-
-
-def _predictor(parameter: Parameter, data: pd.DataFrame, formula: str, shift: _Shift) -> Predictor:
-    matrix = _design(formula, data, parameter)
-    bounded = parameter
-    if parameter.name == shift.name and shift.ceiling is not None and matrix.intercept_only:
-        bounded = _bounded(parameter, shift.ceiling)
-    link = link_for(bounded)
-    priors = priors_over_box(bounded, link, matrix, shift.ceiling)
-    return Predictor(parameter.name, matrix, link, priors)
+def family_of(
+    likelihood: Likelihood,
+    trials: pd.DataFrame | None,
+    parent: str | None,
+    lapses: Lapses | None,
+) -> TrialsFamily:
+    """Return the family of a likelihood; see `Likelihood.family`."""
+    declaration = likelihood.declaration
+    parameters = _parameters(declaration, lapses)
+    ceiling = Ceiling(declaration.non_decision, np.empty(0), True)
+    links = {p.name: link_for(p) for p in parameters}
+    if trials is not None:
+        encoded = encode(trials, declaration.choices)
+        lapses = None if lapses is None else lapses.over(encoded)
+        ceiling = Ceiling.observed(declaration, encoded, lapses is not None)
+        links = {p.name: ceiling.link(p, INTERCEPT, trials) for p in parameters}
+    if parent is not None and parent not in declaration.names:
+        message = unknown("parameter", parent, declaration.names)
+        raise ParameterError(f"model '{declaration.name}': {message}")
+    priors = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters}
+    return TrialsFamily(likelihood, links, priors, parent or declaration.names[0], lapses)
 
 
-def _design(formula: str, data: pd.DataFrame, parameter: Parameter) -> Design:
-    if formula.strip() == "1":
-        return intercept_only(len(data))
-    return design(formula, data, parameter.name)
-
-
-def _bounded(parameter: Parameter, ceiling: float) -> Parameter:
-    """Return the non-decision time with a support that ends at the ceiling."""
-    lower = parameter.support[0] if math.isfinite(parameter.support[0]) else parameter.lower
-    if ceiling <= lower:
+def _parameters(declaration: Declaration, lapses: Lapses | None) -> tuple[Parameter, ...]:
+    """Return the parameters of a model, with that of lapses if their share is estimated."""
+    if lapses is None or not lapses.estimated:
+        return declaration.parameters
+    if PROBABILITY.name in declaration.names:
         raise ParameterError(
-            f"parameter '{parameter.name}' cannot be less than {lower:g} s, but the fastest "
-            f"response took {ceiling:g} s; leave faster responses out."
+            f"model '{declaration.name}' has a parameter '{PROBABILITY.name}' of its own; the "
+            "probability of lapses cannot be estimated beside it."
         )
-    return replace(parameter, lower=lower, upper=ceiling, support=(lower, ceiling))
+    return (*declaration.parameters, PROBABILITY)
+
+
+def _parent(formulas: Mapping[str, str]) -> str:
+    """Return the parameter that Bambi's first formula is for, which cannot be a constant."""
+    return next((n for n, text in formulas.items() if not is_intercept(text)), next(iter(formulas)))
+
+
+def _bambi(
+    data: pd.DataFrame,
+    columns: Sequence[str],
+    encoded: FloatArray,
+    formulas: Mapping[str, str],
+    family: TrialsFamily,
+    constants: Mapping[str, Any],
+) -> bmb.Model:
+    """Return the Bambi model, with names of coefficients that begin with their parameter's."""
+    parent = family.likelihood.parent
+    others = [
+        f"{n} ~ {text}" for n, text in formulas.items() if n != parent and not is_intercept(text)
+    ]
+    formula = bmb.Formula(f"c(rt, choice) ~ {formulas[parent]}", *others)
+    named = {name.split(" ~ ")[0] for name in others} | {parent}
+    priors = {name: prior for name, prior in constants.items() if name not in named}
+    # Bambi refuses missing values, of which encoded trials have none.
+    trials = _plain(data[list(columns)]).assign(rt=encoded[:, 0], choice=encoded[:, 1])
+    model = bambi_model(formula, trials, family, priors)
+    for term in model.parameters[parent].terms.values():
+        term.prefix = parent
+    model.response_term.alias = OBSERVED
+    for component in model.conditional_parameters.values():
+        require_independent(component)
+        for term in component.terms.values():
+            if "/" in term.name:  # which PyMC and netCDF keep for themselves
+                term.alias = term.name.replace("/", "|")
+    return model
+
+
+def _plain(covariates: pd.DataFrame) -> pd.DataFrame:
+    """Return covariates numbered from 0, with words of any type as categories."""
+    words = [c for c in covariates.columns if covariates[c].dtype.kind == "O"]
+    categories = {c: covariates[c].astype(object).astype("category") for c in words}
+    return covariates.assign(**categories).reset_index(drop=True)
+
+
+def _set_priors(
+    model: bmb.Model,
+    parameters: Sequence[Parameter],
+    links: Mapping[str, Link],
+    ceiling: Ceiling,
+    noncentered: bool | None,
+    given: Given,
+    unused: set[str],
+) -> None:
+    chosen = {}
+    for p in parameters:
+        if p.name in model.conditional_parameters:
+            component = model.parameters[p.name]
+            scale = Scale.over(p, links[p.name], ceiling)
+            chosen[p.name] = Chosen(component, scale, noncentered, given, unused).priors()
+    model.set_priors(priors=chosen)
+
+
+def _given_constants(
+    formulas: Mapping[str, str], links: Mapping[str, Link], given: Given, unused: set[str]
+) -> dict[str, bmb.Prior]:
+    """Return priors given for parameters that are the same in all trials."""
+    found: dict[str, bmb.Prior] = {}
+    for name in (
+        n for n, text in formulas.items() if is_intercept(text) and n != _parent(formulas)
+    ):
+        for label in (name, f"{name}_Intercept"):
+            if label in given:
+                unused.discard(label)
+                prior = given[label]
+                if not isinstance(prior, bmb.Prior):
+                    prior = on_the_link(links[name], *mean_and_sd(label, prior))
+                found[name] = prior
+    return found
 
 
 def _require_sensible_names(
-    declaration: Declaration, formula: Mapping[str, str], fixed: Mapping[str, float]
+    declaration: Declaration,
+    parameters: Sequence[Parameter],
+    formula: Mapping[str, str],
+    fixed: Mapping[str, float],
 ) -> None:
+    names = [p.name for p in parameters]
     for name in (*formula, *fixed):
-        if name not in declaration.names:
-            message = unknown("parameter", name, declaration.names)
+        if name not in names:
+            message = unknown("parameter", name, names)
             raise ParameterError(f"model '{declaration.name}': {message}")
     both = sorted(set(formula) & set(fixed))
     if both:
         raise ParameterError(f"parameter '{both[0]}' has both a formula and a fixed value.")
-    if len(fixed) == len(declaration.names):
+    if len(fixed) == len(names):
         raise ParameterError("every parameter is fixed; there is nothing to estimate.")
 
 
-def _require_possible(parameter: Parameter, value: float, shift: _Shift) -> None:
+def _require_possible(parameter: Parameter, value: float, ceiling: Ceiling) -> None:
     if not (math.isfinite(value) and parameter.lower <= value <= parameter.upper):
         raise ParameterError(
             f"parameter '{parameter.name}' is fixed at {value:g}, outside the box "
             f"[{parameter.lower:g}, {parameter.upper:g}] of the likelihood."
         )
-    if parameter.name == shift.name and shift.ceiling is not None and value >= shift.ceiling:
-        raise ParameterError(
-            f"parameter '{parameter.name}' is fixed at {value:g} s, but responses begin at "
-            f"{shift.ceiling:g} s; leave faster responses out or choose a smaller value."
-        )
+    ceiling.require_later(parameter.name, value)
 
 
-def _require_early_start(
-    predictors: tuple[Predictor, ...], non_decision: str | None, data: pd.DataFrame
-) -> None:
+def _require_early_start(specification: Specification, ceiling: Ceiling) -> None:
     """Refuse a non-decision time that exceeds a response time before sampling has begun."""
-    rt = data["rt"].to_numpy(dtype=np.float64, na_value=np.nan)
-    for p in predictors:
-        start = p.start()
-        late = np.flatnonzero(start >= rt)
-        if p.parameter == non_decision and len(late):
-            i = late[0]
-            raise ParameterError(
-                f"formula {p.design.formula!r} of parameter '{p.parameter}': priors are centred on "
-                f"{start[i]:.3g} s, after the response at {rt[i]:.3g} s in row {data.index[i]}; "
-                "add an intercept, or give priors."
-            )
-
-
-def _row(p: Predictor, prior: Prior) -> dict[str, object]:
-    return {
-        "coefficient": prior.coefficient,
-        "parameter": p.parameter,
-        "link": str(p.link),
-        "distribution": "Normal",
-        "mean": prior.mean,
-        "sd": prior.sd,
-    }
+    name = ceiling.parameter
+    component = specification.bambi.conditional_parameters.get(name)
+    if name is None or component is None:
+        return
+    predictor = np.zeros(len(specification.data))
+    terms = dict(component.common_terms)
+    if component.intercept_term is not None:
+        terms["Intercept"] = component.intercept_term
+    for term in terms.values():
+        mean = term.prior.args.get("mu")
+        if isinstance(mean, np.ndarray):
+            predictor += np.reshape(term.data, (len(predictor), -1)) @ np.atleast_1d(mean)
+    start = specification.links[name].inverse(predictor)
+    rows = specification.data.index
+    ceiling.require_early(name, start, rows, specification.formula[name])

@@ -1,0 +1,153 @@
+"""Choices as data have them, read as those of a model: 0 and 1, correct and error, left and right.
+
+A coding is stated, value by value, or recognised, and then says what it was taken for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from likely.errors import TrialsError
+from likely.trials import TWO_BOUNDARIES, require_column, shown
+
+PAIRS = (  # what is read as -1, and as +1
+    ("0", "1"),
+    ("1", "2"),
+    ("error", "correct"),
+    ("incorrect", "correct"),
+    ("wrong", "right"),
+    ("false", "true"),
+    ("left", "right"),
+    ("l", "r"),
+    ("lower", "upper"),
+    ("no", "yes"),
+    ("n", "y"),
+    ("no-go", "go"),
+    ("nogo", "go"),
+    ("new", "old"),
+)
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How values of a column were read as choices.
+
+    Args:
+        column: the column.
+        values: each value of the data -> the choice it was read as.
+        stated: whether it was stated, rather than recognised.
+    """
+
+    column: str
+    values: Mapping[Hashable, int]
+    stated: bool
+
+    def __str__(self) -> str:
+        """Say what was read as what."""
+        changes = (
+            f"{_plain(value)} was read as {choice:+d}" for value, choice in self.values.items()
+        )
+        return f"{self.column} {', '.join(changes)}"
+
+
+def code_choices(
+    trials: pd.DataFrame,
+    choices: Sequence[int],
+    *,
+    coding: Mapping[Hashable, int] | None = None,
+    column: str = "choice",
+) -> tuple[pd.DataFrame, Coding | None]:
+    """Return trials whose column `choice` holds choices of the model, and how it was read.
+
+    Args:
+        trials: a frame with a column of choices; missing values stay missing.
+        choices: the choices of the model.
+        coding: value of the data -> choice, such as {"left": -1, "right": 1}; None to recognise
+            0 and 1, 1 and 2, False and True, and pairs of words such as error and correct, where
+            the model has two boundaries; or 1 to n where it has choices 0 to n - 1.
+        column: the column to read.
+
+    Returns:
+        The frame, and the coding; None if the column holds choices of the model already.
+
+    Raises:
+        TrialsError: if the column is missing, a value has no choice in the coding, or the coding
+            names no choice of the model.
+    """
+    require_column(trials, column)
+    given = trials[column].astype(object)
+    present = list(dict.fromkeys(given[given.notna()]))
+    stated = coding is not None
+    if coding is None:
+        coding = _recognised(present, choices, column)
+    if coding is None:
+        return trials.assign(choice=trials[column]), None
+    _require_choices(coding, choices)
+    read = {value: _read(value, coding, column) for value in present}
+    numbers = np.array([math.nan if pd.isna(x) else float(read[x]) for x in given])
+    order = sorted(read, key=lambda value: read[value])
+    return trials.assign(choice=numbers), Coding(column, {v: read[v] for v in order}, stated)
+
+
+def _recognised(
+    present: Sequence[Hashable], choices: Sequence[int], column: str
+) -> dict[Hashable, int] | None:
+    """Return what the values that are present stand for; None if for themselves."""
+    if not present:
+        return None
+    words = {_plain(value) for value in present}
+    numbers = {str(c) for c in choices} | {f"{c:+d}" for c in choices}
+    if words <= numbers and all(not isinstance(x, str | bool | np.bool_) for x in present):
+        return None
+    if words <= numbers and not words & {"True", "False"}:
+        return {value: int(float(str(value))) for value in present}
+    if tuple(choices) == TWO_BOUNDARIES:
+        low = {word.lower() for word in words}
+        for lower, upper in PAIRS:
+            if low <= {lower, upper} and (lower in low or low != {"1"}):
+                return {v: -1 if _plain(v).lower() == lower else 1 for v in present}
+    elif words == {str(c + 1) for c in choices} and choices[0] == 0:
+        return {value: int(float(str(value))) - 1 for value in present}
+    if any(isinstance(value, str) for value in present):
+        values = ", ".join(sorted(words)[:8])
+        raise TrialsError(
+            f"column '{column}' holds {values}; say which choice each is, as in "
+            f"coding={{{sorted(words)[0]!r}: {choices[0]}, ...}} or --code "
+            f"{sorted(words)[0]}={choices[0]}."
+        )
+    return None  # numbers that are no choices are refused, with their row, where trials are checked
+
+
+def _require_choices(coding: Mapping[Hashable, int], choices: Sequence[int]) -> None:
+    for value, choice in coding.items():
+        if choice not in choices:
+            known = ", ".join(str(c) for c in choices)
+            raise TrialsError(
+                f"{_plain(value)} is coded as choice {choice}, but choices of this model are "
+                f"{known}."
+            )
+
+
+def _read(value: Hashable, coding: Mapping[Hashable, int], column: str) -> int:
+    """Return the choice of a value, looked up as it is or as a word."""
+    if value in coding:
+        return int(coding[value])
+    by_word = {_plain(key): choice for key, choice in coding.items()}
+    if _plain(value) not in by_word:
+        raise TrialsError(
+            f"column '{column}' holds {shown(value)}, which the coding does not mention; it has "
+            f"{', '.join(by_word)}."
+        )
+    return int(by_word[_plain(value)])
+
+
+def _plain(value: Hashable) -> str:
+    """Return a value as a word: 1.0 as 1, True as True, text without spaces around it."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()

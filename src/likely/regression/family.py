@@ -1,0 +1,167 @@
+"""A likelihood as a family of Bambi, whose formulas may be for each of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import bambi as bmb
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pytensor.tensor.variable import TensorVariable
+
+from likely.distribution import EVENT
+from likely.errors import TrialsError
+from likely.likelihood import Likelihood
+from likely.regression.lapses import PROBABILITY, Lapses
+from likely.regression.links import Link
+from likely.trials import encode
+from likely.typing import FloatArray
+
+SAMPLE_DIMS = ("chain", "draw", "__obs__")
+
+
+class TrialsFamily(bmb.Family):
+    """The family of a likelihood; made by `Likelihood.family`.
+
+    Args:
+        likelihood: the likelihood.
+        links: parameter -> its link, of all parameters.
+        priors: parameter -> the prior that it has where no formula is given for it.
+        parent: the parameter that the first formula of a model is for.
+        lapses: trials among them that the likelihood does not describe.
+    """
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        links: Mapping[str, Link],
+        priors: Mapping[str, bmb.Prior],
+        parent: str,
+        lapses: Lapses | None = None,
+    ) -> None:
+        self.trained = likelihood
+        self.lapses = lapses
+        name = likelihood.declaration.name
+        estimated = lapses is not None and lapses.estimated
+        names = (*likelihood.declaration.names, *((PROBABILITY.name,) if estimated else ()))
+        response = Response(likelihood, lapses)
+        bambi_links = {name: link.for_bambi() for name, link in links.items()}
+        super().__init__(name, bmb.Likelihood(name, names, parent, response), bambi_links)
+        self.set_default_priors(priors)
+
+    @property
+    def auxiliary_parameters(self) -> tuple[str, ...]:
+        """All parameters but the parent, in order; Bambi's set would order models at random."""
+        return tuple(name for name in self.likelihood.params if name != self.likelihood.parent)
+
+    def get_data(self, response: Any) -> FloatArray:
+        """Return the response, columns rt, choice and perhaps deadline, as encoded trials (n, 2).
+
+        Raises:
+            TrialsError: for malformed trials.
+        """
+        given = np.asarray(response.term.data, dtype=np.float64)
+        if given.ndim != 2 or given.shape[1] not in (2, 3):
+            raise TrialsError(
+                f"the response {response.name} is not that of trials; write c(rt, choice) or "
+                "c(rt, choice, deadline)."
+            )
+        return _encoded(given, self.trained.declaration.choices)
+
+    def posterior_predictive(
+        self, model: bmb.Model, posterior: xr.Dataset, random_seed: Any, **options: Any
+    ) -> xr.DataArray:
+        """Draw trials at posterior draws: (chain, draw, __obs__, response), rt and choice."""
+        values, coords = self._values(model, posterior)
+        shape = next(iter(values.values())).shape
+        seed = random_seed if isinstance(random_seed, int) else _seed(random_seed)
+        flat = {name: x.reshape(-1) for name, x in values.items()}
+        probability = flat.pop(PROBABILITY.name, None) if self.lapses is not None else None
+        drawn = self.trained.sample(flat, 1, seed)
+        if self.lapses is not None:
+            choices = self.trained.declaration.choices
+            drawn = self.lapses.scatter(drawn, choices, seed, probability)
+        trials = drawn[["rt", "choice"]].to_numpy().reshape(*shape, 2)
+        return xr.DataArray(
+            trials, coords={**coords, EVENT: ["rt", "choice"]}, dims=(*SAMPLE_DIMS, EVENT)
+        )
+
+    def log_likelihood(
+        self, model: bmb.Model, posterior: xr.Dataset, data: pd.DataFrame | None, **options: Any
+    ) -> xr.DataArray:
+        """Return the log density of each trial at posterior draws: (chain, draw, __obs__)."""
+        choices = self.trained.declaration.choices
+        term = model.response_term
+        encoded = term.data if data is None else _encoded(term.evaluate_new_data(data), choices)
+        values, coords = self._values(model, posterior)
+        shape = next(iter(values.values())).shape
+        rows = {name: x.reshape(-1) for name, x in values.items()}
+        p = rows.pop(PROBABILITY.name, None) if self.lapses is not None else None
+        repeats = int(np.prod(shape[:2]))
+        density = self.trained.logp(rows, np.tile(encoded, (repeats, 1)))
+        if self.lapses is not None:
+            p = np.full(len(density), self.lapses.probability) if p is None else p
+            lapses = np.tile(self.lapses.log_density(encoded, len(choices)), repeats)
+            density = np.logaddexp(np.log1p(-p) + density, np.log(p) + lapses)
+        return xr.DataArray(density.reshape(shape), coords=coords, dims=SAMPLE_DIMS)
+
+    def _values(
+        self, model: bmb.Model, posterior: xr.Dataset
+    ) -> tuple[dict[str, FloatArray], dict[str, Any]]:
+        """Return each parameter at posterior draws, (chain, draw, n), and these coordinates."""
+        coords = {name: posterior[name] for name in SAMPLE_DIMS}
+        shape = tuple(posterior.sizes[name] for name in SAMPLE_DIMS)
+        values = {}
+        for name in self.likelihood.params:
+            component = model.parameters[name]
+            label = component.alias or name
+            if label in posterior:
+                found = posterior[label].transpose("chain", "draw", ...).to_numpy()
+            else:
+                found = np.full((1, 1), float(component.prior))
+            found = found if found.ndim == 3 else found[:, :, None]
+            values[name] = np.broadcast_to(found, shape)
+        return values, coords
+
+
+class Response:
+    """The distribution of trials, as Bambi calls it.
+
+    Args:
+        likelihood: the likelihood.
+        lapses: trials among them that it does not describe.
+    """
+
+    def __init__(self, likelihood: Likelihood, lapses: Lapses | None) -> None:
+        self._likelihood, self._lapses = likelihood, lapses
+
+    def __call__(
+        self, name: str, *, observed: FloatArray, dims: tuple[str, ...] | None = None, **given: Any
+    ) -> TensorVariable:
+        """Add observed trials to the PyMC model on the stack."""
+        encoded = np.reshape(observed, (-1, 2))
+        if self._lapses is None:
+            return self._likelihood(name, **given, observed=encoded, dims=dims and dims[:1])
+        lapses = self._lapses.over(encoded)
+        probability = given.pop(PROBABILITY.name, lapses.probability)
+        self._likelihood.require_answerable(encoded)
+        trials = self._likelihood.dist(**given, size=len(encoded))
+        choices = self._likelihood.declaration.choices
+        return lapses.observe(name, trials, encoded, choices, probability, dims)
+
+    def dist(self, **given: Any) -> TensorVariable:
+        """Return trials as an unnamed distribution, without lapses."""
+        given.pop(PROBABILITY.name, None)
+        return self._likelihood.dist(**given)
+
+
+def _encoded(given: FloatArray, choices: tuple[int, ...]) -> FloatArray:
+    if given.shape[1] == 2:
+        return encode(given, choices)
+    return encode(pd.DataFrame(given, columns=["rt", "choice", "deadline"]), choices)
+
+
+def _seed(random_seed: Any) -> int:
+    return int(np.random.default_rng(random_seed).integers(2**63))

@@ -1,0 +1,111 @@
+"""Formulas such as "1 + coherence + (1|subject)": checked before Bambi reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import formulae
+import numpy as np
+import pandas as pd
+
+from likely.errors import ParameterError, TrialsError
+from likely.trials import first_line, missing_column
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+INTERCEPT = "1"
+RESPONSE = ("rt", "choice")
+
+
+def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, ...]:
+    """Return the columns that a formula uses, in order of appearance.
+
+    Args:
+        formula: the right-hand side of a formula.
+        data: the trials.
+        parameter: the parameter that the formula is for; used in messages.
+
+    Raises:
+        ParameterError: if the formula cannot be read, has a response or no terms.
+        TrialsError: if a column is missing, or a value in it is missing or infinite.
+    """
+    about = f"formula {formula!r} of parameter '{parameter}'"
+    description = _described(formula, about)
+    # formulae lists the numbers among a call's arguments as '', a name of nothing.
+    names = sorted(description.var_names - {""}, key=lambda name: (formula.find(name), name))
+    for name in names:
+        if name in RESPONSE:
+            raise ParameterError(f"{about}: '{name}' is what the model explains; leave it out.")
+        if name not in data.columns:
+            raise TrialsError(f"{about}: {missing_column(name, data.columns)}")
+        _require_complete(data[name], about)
+    return tuple(names)
+
+
+def is_intercept(formula: str) -> bool:
+    """Tell whether a parameter with this formula is the same in all trials."""
+    return formula.strip() == INTERCEPT
+
+
+def lone_group(formula: str) -> str | None:
+    """Return the column whose groups alone the formula tells apart, as in "1 + (1|subject)"."""
+    description = formulae.model_description(formula)
+    common = [str(term.name) for term in description.common_terms]
+    groups = list(description.group_terms)
+    if len(groups) != 1 or common not in ([], ["Intercept"]):
+        return None
+    expression, factor = str(groups[0].name).split("|")
+    return factor if expression == "1" and factor.isidentifier() else None
+
+
+def require_independent(component: bmb.model_components.DistributionalComponent) -> None:
+    """Raise ParameterError if columns of a design are 0, not finite or linearly dependent."""
+    labels: list[str] = []
+    columns = []
+    for term in component.terms.values():
+        if term in component.common_terms.values() or term is component.intercept_term:
+            columns.append(np.reshape(term.data, (len(term.data), -1)))
+            labels.extend(term.term.labels)
+    if not columns:
+        return
+    matrix = np.column_stack(columns).astype(np.float64)
+    about = f"formula of parameter '{component.name}'"
+    if not np.isfinite(matrix).all():
+        column = labels[int(np.argwhere(~np.isfinite(matrix))[0, 1])]
+        raise ParameterError(f"{about}: '{column}' is not finite in every trial.")
+    scale = np.abs(matrix).max(axis=0)
+    if (scale == 0).any():
+        idle = labels[int(np.argmin(scale))]
+        raise ParameterError(f"{about}: '{idle}' is 0 in every trial; leave it out.")
+    if np.linalg.matrix_rank(matrix / scale) < len(labels):
+        raise ParameterError(
+            f"{about}: its columns ({', '.join(labels)}) are linearly dependent in these trials; "
+            "leave one out."
+        )
+
+
+def _described(formula: str, about: str) -> Any:
+    if not formula.strip():
+        raise ParameterError(f"{about} is empty; write '1' for an intercept only.")
+    try:
+        description = formulae.model_description(formula)
+    except Exception as error:
+        raise ParameterError(f"{about} cannot be read: {first_line(error)}") from error
+    if description.response is not None:
+        raise ParameterError(f"{about}: leave out what is left of '~'.")
+    if not (description.common_terms or description.group_terms):
+        raise ParameterError(f"{about} has no terms; give the parameter a fixed value instead.")
+    return description
+
+
+def _require_complete(column: pd.Series[Any], about: str) -> None:
+    bad = column.isna().to_numpy()
+    if column.dtype.kind in "fc":
+        bad = bad | ~np.isfinite(column.to_numpy())
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise TrialsError(
+            f"column '{column.name}', row {column.index[row]}: {column.iloc[row]} cannot enter "
+            f"{about}; fill it in or leave the trial out."
+        )

@@ -1,0 +1,54 @@
+"""Trials in the columns that likelihoods know: rt, choice and deadline."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from likely.checks import require_positive
+from likely.choice_coding import code_choices
+from likely.description import Description, described
+from likely.errors import RecodedWarning
+from likely.trials import numeric_column, require_column
+
+if TYPE_CHECKING:
+    from likely.likelihood import Likelihood
+
+HERE = str(Path(__file__).parent)  # warnings are of the line that called the package
+
+
+def standard(
+    data: pd.DataFrame,
+    likelihood: Likelihood,
+    *,
+    rt: str,
+    choice: str,
+    deadline: str | float | None,
+    coding: Mapping[Hashable, int] | None,
+) -> tuple[pd.DataFrame, Description]:
+    """Return trials with columns rt, choice and perhaps deadline, and their summary.
+
+    Arguments are those of `likely.fit`.
+
+    Warns:
+        RecodedWarning: if choices were recognised that are not coded as the model's.
+    """
+    require_column(data, rt)
+    times = numeric_column(data, rt)
+    choices = likelihood.declaration.choices
+    trials, coded = code_choices(data, choices, coding=coding, column=choice)
+    trials = trials.assign(rt=times)
+    if isinstance(deadline, str):
+        require_column(data, deadline)
+        trials = trials.assign(deadline=numeric_column(data, deadline))
+    elif deadline is not None:
+        require_positive("deadline", deadline, "seconds")
+        trials = trials.assign(deadline=float(deadline))
+    if coded is not None and not coded.stated:
+        message = f"{coded}; state a coding to be sure."
+        warnings.warn(message, RecodedWarning, skip_file_prefixes=(HERE,))
+    return trials, described(trials, times, coded)

@@ -1,0 +1,56 @@
+"""Summaries of trials before a fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import likely as lk
+from likely.errors import TrialsError
+
+
+def trials() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    rt = 0.4 + rng.gamma(2.0, 0.2, 300)
+    rt[:3], rt[3], rt[4:6] = 0.1, 90.0, np.nan
+    answer = rng.choice(["error", "correct"], 300).astype(object)
+    answer[5:8] = None
+    subject = np.repeat(["anna", "ben", "cleo"], [150, 145, 5])
+    return pd.DataFrame({"seconds": rt, "answer": answer, "Subject": subject})
+
+
+def test_what_matters_is_counted() -> None:
+    result = lk.describe(trials(), rt="seconds", choice="answer")
+    assert result.trials == 300
+    assert result.subjects is not None
+    assert result.subjects[1] == {"anna": 150, "ben": 145, "cleo": 5}
+    assert result.missing == {"time": 1, "choice": 2, "either": 1}
+    assert (result.fast, result.slow) == (3, 1)
+    assert set(result.choices) == {-1, 1}
+    text = str(result)
+    for fragment in (
+        "3, of 5 to 150 trials",
+        "answer error was read as -1, correct was read as +1 (recognised)",
+        "3 below 0.2 s, 1 slow",
+        "Subject cleo has far fewer trials than others.",
+    ):
+        assert fragment in text
+
+
+def test_units_and_impossible_times_are_pointed_out() -> None:
+    frame = trials().assign(seconds=lambda x: (1000 * x.seconds).round())
+    assert "in milliseconds, divide them by 1000" in str(
+        lk.describe(frame, rt="seconds", choice="answer")
+    )
+    frame.loc[0, "seconds"] = -1
+    assert "1 response times are not positive" in str(
+        lk.describe(frame, rt="seconds", choice="answer")
+    )
+
+
+def test_unknown_columns_are_refused() -> None:
+    with pytest.raises(TrialsError, match="unknown column 'rt'"):
+        lk.describe(trials(), choice="answer")
+    with pytest.raises(TrialsError, match="unknown column 'person'"):
+        lk.describe(trials(), rt="seconds", choice="answer", subject="person")
