@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from likely.races import Race
     from likely.reference import exact
     from likely.regression import fit
+    from likely.reporting import report
+    from likely.results import open_fit, save_fit
     from likely.simulation import simulate
     from likely.simulators import Simulator
     from likely.supervised import Recipe
@@ -63,6 +65,9 @@ _HOMES = {
     "load": "likely.likelihood",
     "mixed": "likely.two_stage",
     "models": "likely.zoo",
+    "open_fit": "likely.results",
+    "report": "likely.reporting",
+    "save_fit": "likely.results",
     "simulate": "likely.simulation",
     "train": "likely.training",
     "train_classic": "likely.lan",
@@ -102,7 +107,10 @@ __all__ = [
     "load",
     "mixed",
     "models",
+    "open_fit",
     "plots",
+    "report",
+    "save_fit",
     "simulate",
     "train",
     "train_classic",

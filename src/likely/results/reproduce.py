@@ -20,13 +20,22 @@ def script(known: Mapping[str, Any]) -> str:
     Args:
         known: formula, fixed, lapse, seed and request of the results.
     """
-    arguments = ",\n".join(f"    {argument}" for argument in _arguments(known))
-    return f'{HEAD}fit = lk.fit(\n{arguments},\n)\nlk.save_fit(fit, "again")\n'
+    return f'{HEAD}{call(known, "likelihood.likely")}\nlk.save_fit(fit, "again")\n'
+
+
+def call(known: Mapping[str, Any], model: str) -> str:
+    """Return the call of `likely.fit`.
+
+    Args:
+        known: formula, fixed, lapse, seed and request of the results.
+        model: name or path of the likelihood.
+    """
+    arguments = ["trials", f'model="{model}"', *_arguments(known)]
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    return f"fit = lk.fit(\n{lines})"
 
 
 def _arguments(known: Mapping[str, Any]) -> Iterator[str]:
-    yield "trials"
-    yield 'model="likelihood.likely"'
     request = known["request"]
     further = {"formula": known["formula"], "fixed": known["fixed"], **request.arguments}
     if known["lapse"]:

@@ -1,0 +1,61 @@
+"""What the trials are: how many of them, of whom, and what is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from likely.plots.columns import choices_in
+from likely.plots.conditions import written
+from likely.plots.style import choice_label
+from likely.reporting.design import Design
+
+FEW = 6  # values of a column that are listed
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def trial_facts(data: pd.DataFrame, design: Design) -> list[tuple[str, str]]:
+    """Return name -> value of what there is to say of all trials."""
+    rt, choice = data["rt"].to_numpy(np.float64), data["choice"].to_numpy(np.float64)
+    known = rt[np.isfinite(rt)]
+    facts = [("trials", f"{len(data):,}")]
+    facts += [(_plural(g), f"{data[g].nunique():,}") for g in design.groups]
+    facts += [(c, _values(data[c])) for c in design.covariates]
+    if len(known):
+        low, middle, high = np.quantile(known, QUANTILES)
+        facts.append(("response times", f"{known.min():.3f} to {known.max():.3f} s"))
+        facts.append(("median, 10% and 90%", f"{middle:.3f} s, {low:.3f} and {high:.3f} s"))
+    unobserved = int((np.isnan(rt) & ~np.isnan(choice)).sum())
+    silent = int((np.isnan(rt) & np.isnan(choice)).sum())
+    if unobserved:
+        facts.append(("choice without a time", f"{unobserved:,} ({unobserved / len(data):.1%})"))
+    if silent:
+        facts.append(("no response by the deadline", f"{silent:,} ({silent / len(data):.1%})"))
+    return facts
+
+
+def choice_table(data: pd.DataFrame, choices: tuple[int, ...]) -> list[tuple[str, ...]]:
+    """Return a head and a row a choice: share, and quantiles of its response times in seconds."""
+    rows: list[tuple[str, ...]] = [("choice", "trials", "share", "rt 10%", "median", "90%")]
+    choice = data["choice"].to_numpy(np.float64)
+    for c in [c for c in choices_in(choice) if c in choices]:
+        here = data["rt"].to_numpy(np.float64)[choice == c]
+        known = here[np.isfinite(here)]
+        times = [f"{q:.3f}" for q in np.quantile(known, QUANTILES)] if len(known) else ["–"] * 3
+        name = choice_label(c, choices)
+        rows.append((name, f"{len(here):,}", f"{len(here) / len(data):.1%}", *times))
+    return rows
+
+
+def _values(column: pd.Series) -> str:
+    values = column.dropna()
+    found = sorted(values.unique()) if values.dtype.kind != "O" else sorted(map(str, set(values)))
+    if len(found) <= FEW:
+        return ", ".join(written(v) for v in found)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return f"{values.min():.4g} to {values.max():.4g} ({len(found)} values)"
+    return f"{len(found)} values"
+
+
+def _plural(name: str) -> str:
+    return name if name.endswith("s") else f"{name}s"
