@@ -10,6 +10,8 @@ from functools import cache, singledispatch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+WIDE = 720  # CSS pixels; as wide a figure keeps a readable size on a phone, and scrolls
+
 
 @dataclass(frozen=True)
 class Paragraph:
@@ -172,7 +174,8 @@ def _(item: Notice) -> Markup:
 def _(item: Picture) -> Markup:
     source = "data:image/png;base64," + base64.b64encode(item.png).decode("ascii")
     figure = (
-        '<figure><div class="scroll"><img src="{}" alt="{}" width="{}"></div>'
+        '<figure class="{}"><div class="scroll"><img src="{}" alt="{}" width="{}"></div>'
         "<figcaption>{}</figcaption></figure>"
     )
-    return Markup(figure).format(source, item.alternative, item.width, item.caption)
+    kind = "wide" if item.width >= WIDE else "narrow"
+    return Markup(figure).format(kind, source, item.alternative, item.width, item.caption)

@@ -76,7 +76,7 @@ def _drawn(
     visuals: dict[str, Any],
 ) -> list[Axes]:
     """Let ArviZ draw each scalar into axes of ours."""
-    from arviz_plots import PlotCollection
+    from arviz_plots.plot_collection import PlotCollection
 
     scalars = _scalars(idata, names)
     labels = [str(name) for name in scalars.data_vars]
@@ -95,7 +95,8 @@ def _drawn(
     )
     tree = xr.DataTree.from_dict({"posterior": plain})
     if not isinstance(idata, xr.Dataset) and "sample_stats" in idata.children:
-        tree["sample_stats"] = idata["sample_stats"]
+        statistics = idata["sample_stats"].to_dataset()
+        tree["sample_stats"] = xr.DataTree(statistics.assign_coords(plain.coords))
     plot(tree, plot_collection=collection, visuals=visuals)
     for ax, label in zip(axes, labels, strict=True):
         ax.set_title(label, fontsize=10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ BINS = 8
 MOST = len(COLOURS)
 FEWEST = 5  # response times of which a median is worth showing
 BAND = 0.94
+DODGE = 0.75  # of the distance of two categories, over which their curves are spread
 
 Statistic = Callable[[pd.DataFrame], float]
 Interval = Callable[[pd.DataFrame], tuple[float, float]]
@@ -156,6 +157,7 @@ class _Places:
         labels: of categories; empty for numbers.
         levels: values at the positions, or, if the column was cut, the inner edges of the bins.
         cut: whether it was.
+        width: of a category's band.
     """
 
     x: Hashable
@@ -163,6 +165,15 @@ class _Places:
     labels: tuple[str, ...]
     levels: Any
     cut: bool
+    width: float = 0.36
+
+    def beside(self, curve: int, curves: int) -> _Places:
+        """Return places at which several curves of categories stand beside each other."""
+        if not self.labels:
+            return self
+        shift = DODGE * (curve - 0.5 * (curves - 1)) / curves
+        width = self.width if curves == 1 else 0.85 * DODGE / curves
+        return replace(self, positions=self.positions + shift, width=width)
 
     def index(self, trials: pd.DataFrame) -> np.ndarray:
         """Return the level of each trial, -1 for none."""
@@ -207,16 +218,17 @@ def _draw(
     statistic: Statistic,
     interval: Interval,
 ) -> None:
-    places = _places(data, x)
-    for curve in curves:
+    all_places = _places(data, x)
+    for i, curve in enumerate(curves):
+        places = all_places.beside(i, len(curves))
         if predicted is not None:
             require_columns(predicted, [x, *curve.by])
             _band(ax, places, curve, predicted, statistic)
         _points(ax, places, curve, data, statistic, interval, joined=predicted is None)
     ax.set_xlabel(str(x))
-    if places.labels:
-        ax.set_xticks(places.positions, places.labels)
-        ax.set_xlim(-0.4, len(places.labels) - 0.6)
+    if all_places.labels:
+        ax.set_xticks(all_places.positions, all_places.labels)
+        ax.set_xlim(-0.5, len(all_places.labels) - 0.5)
     _explain(ax, curves, predicted is not None)
 
 
@@ -241,7 +253,7 @@ def _band(
     tails = [0.5 * (1.0 - BAND), 0.5 * (1.0 + BAND)]
     low, high = np.nanquantile(drawn, tails, axis=0)
     if places.labels:
-        width = 0.18
+        width = 0.5 * places.width
         for p, lower, upper in zip(position, low, high, strict=True):
             ax.fill_between([p - width, p + width], lower, upper, color=curve.colour, alpha=0.25,
                             lw=0)  # fmt: skip

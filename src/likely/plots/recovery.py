@@ -39,8 +39,8 @@ def recovery(recovered: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> 
         numeric_column(recovered, name)
     groups = list(recovered.groupby("parameter", sort=False))
     axes = panel_axes(len(groups), axes)
-    for ax, (name, rows) in zip(axes, groups, strict=True):
-        _panel(ax, str(name), rows)
+    for ax, (parameter, rows) in zip(axes, groups, strict=True):
+        _panel(ax, str(parameter), rows)
     axes[0].set_ylabel("posterior mean and interval")
     return axes
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from likely.certificates.judgement import Grade
 from likely.certificates.verdict import verdict
+from likely.likelihood import Training
 from likely.page import Code, Item, Listing, Notice, Paragraph, Section, Table
 from likely.plots.style import number
 from likely.reporting import figures
@@ -96,7 +97,8 @@ def posterior(r: Results) -> Section:
     table = r.summary if len(r.summary) <= MOST_ROWS else r.summary.drop(index=list(families))
     interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
     head = ("", "mean", "sd", _percent(interval), "ESS", "r-hat")
-    items: list[Item] = [Table(head, [_row(table, name, interval) for name in table.index])]
+    rows = table.to_dict(orient="index")
+    items: list[Item] = [Table(head, [_row(str(n), row, interval) for n, row in rows.items()])]
     if len(table) < len(r.summary):
         left = len(r.summary) - len(table)
         items.append(Paragraph(f"{left} elements of families are in summary.csv alone."))
@@ -129,7 +131,10 @@ def predictions(r: Results, design: Design) -> Section:
 def certificate(r: Results) -> Section:
     """Tell how wrong the likelihood can be."""
     found, training = r.likelihood.certificate, r.likelihood.training
-    source = f"Trained on {training.labels} by likely {training.version}, seed {training.seed}."
+    source = (
+        f"{_source(training)}, by likely {training.version}, seed {training.seed}; fingerprint "
+        f"{r.likelihood.digest[:12]}."
+    )
     if found is None:
         notice = Notice(
             "The likelihood has no certificate: how wrong it is has not been measured.",
@@ -165,6 +170,14 @@ def reproduction(r: Results) -> Section:
     return Section("How to reproduce", items)
 
 
+def _source(training: Training) -> str:
+    if training.labels == "exact":
+        return f"Trained on {training.sets:,} exact densities"
+    if training.draws:
+        return f"Trained on {training.draws:,} {training.labels}"
+    return "Not trained"
+
+
 def _judged_fit(outside: int, checks: int) -> Notice:
     text = f"{outside} of {checks} observed numbers lie outside their 94% predictive intervals."
     expected = 0.06 * checks
@@ -188,11 +201,10 @@ def _box_paragraph(r: Results) -> Paragraph:
     )
 
 
-def _row(table: pd.DataFrame, name: object, interval: Sequence[str]) -> tuple[str, ...]:
-    row = table.loc[name]
+def _row(name: str, row: Mapping[Hashable, Any], interval: Sequence[str]) -> tuple[str, ...]:
     ends = " to ".join(_rounded(row[c], row["sd"]) for c in interval)
     mean, sd = _rounded(row["mean"], row["sd"]), f"{row['sd']:.2g}"
-    return (str(name), mean, sd, ends, f"{row['ess_bulk']:,.0f}", f"{row['r_hat']:.3f}")
+    return (name, mean, sd, ends, f"{row['ess_bulk']:,.0f}", f"{row['r_hat']:.3f}")
 
 
 def _rounded(value: float, sd: float) -> str:
@@ -218,7 +230,8 @@ def _limit(value: float) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+        shown = 0.0 if abs(value) < 1e-12 else value
+        return "" if np.isnan(value) else f"{shown:.4g}".replace("-", "\N{MINUS SIGN}")
     return str(value)
 
 

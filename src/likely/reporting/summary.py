@@ -9,6 +9,7 @@ from likely.plots.columns import choices_in
 from likely.plots.conditions import written
 from likely.plots.style import choice_label
 from likely.reporting.design import Design
+from likely.trials import numeric_column
 
 FEW = 6  # values of a column that are listed
 QUANTILES = (0.1, 0.5, 0.9)
@@ -16,7 +17,7 @@ QUANTILES = (0.1, 0.5, 0.9)
 
 def trial_facts(data: pd.DataFrame, design: Design) -> list[tuple[str, str]]:
     """Return name -> value of what there is to say of all trials."""
-    rt, choice = data["rt"].to_numpy(np.float64), data["choice"].to_numpy(np.float64)
+    rt, choice = numeric_column(data, "rt"), numeric_column(data, "choice")
     known = rt[np.isfinite(rt)]
     facts = [("trials", f"{len(data):,}")]
     facts += [(_plural(g), f"{data[g].nunique():,}") for g in design.groups]
@@ -24,7 +25,7 @@ def trial_facts(data: pd.DataFrame, design: Design) -> list[tuple[str, str]]:
     if len(known):
         low, middle, high = np.quantile(known, QUANTILES)
         facts.append(("response times", f"{known.min():.3f} to {known.max():.3f} s"))
-        facts.append(("median, 10% and 90%", f"{middle:.3f} s, {low:.3f} and {high:.3f} s"))
+        facts.append(("10%, 50%, 90% of them", f"{low:.3f}, {middle:.3f}, {high:.3f} s"))
     unobserved = int((np.isnan(rt) & ~np.isnan(choice)).sum())
     silent = int((np.isnan(rt) & np.isnan(choice)).sum())
     if unobserved:
@@ -37,9 +38,9 @@ def trial_facts(data: pd.DataFrame, design: Design) -> list[tuple[str, str]]:
 def choice_table(data: pd.DataFrame, choices: tuple[int, ...]) -> list[tuple[str, ...]]:
     """Return a head and a row a choice: share, and quantiles of its response times in seconds."""
     rows: list[tuple[str, ...]] = [("choice", "trials", "share", "rt 10%", "median", "90%")]
-    choice = data["choice"].to_numpy(np.float64)
+    rt, choice = numeric_column(data, "rt"), numeric_column(data, "choice")
     for c in [c for c in choices_in(choice) if c in choices]:
-        here = data["rt"].to_numpy(np.float64)[choice == c]
+        here = rt[choice == c]
         known = here[np.isfinite(here)]
         times = [f"{q:.3f}" for q in np.quantile(known, QUANTILES)] if len(known) else ["–"] * 3
         name = choice_label(c, choices)

@@ -115,7 +115,7 @@ def _lead(r: Results, d: Diagnosis) -> str:
 
 def _footer(r: Results) -> str:
     return (
-        f"Written by likely {r.versions.get('likely', '')}. Times in seconds; noise of 1 per square "
-        "root of a second; a is half the boundary separation (boundaries at \N{MINUS SIGN}a and "
-        "+a)."
+        f"Written by likely {r.versions.get('likely', '')}. Times in seconds; noise of 1 per "
+        "square root of a second; a is half the boundary separation (boundaries at "
+        "\N{MINUS SIGN}a and +a)."
     )

@@ -51,9 +51,10 @@ def read_columns(path: Path, types: dict[str, Any]) -> pd.DataFrame:
 
 def _read(text: pd.Series[Any], kind: Any) -> Any:
     if isinstance(kind, dict):
-        categories = _read(pd.Series(kind["categories"], dtype=str), kind["of"])
-        codes = pd.Index(kind["categories"]).get_indexer(pd.Index(text))
-        return pd.Categorical.from_codes(codes, list(categories), ordered=kind["ordered"])
+        categories = list(_read(pd.Series(kind["categories"], dtype=str), kind["of"]))
+        found = dict(zip(kind["categories"], categories, strict=True))
+        values = [found[value] if value != "" else None for value in text]
+        return pd.Categorical(values, categories=categories, ordered=kind["ordered"])
     if kind == "boolean":
         return np.array([TRUTH[value] for value in text])
     if kind == "integer":

@@ -20,7 +20,7 @@ import json
 import math
 import numbers
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import xarray as xr
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from likely.regression import Fit
 
 FORMAT = 1
-ENGINE = "h5netcdf"
+ENGINE: Final = "h5netcdf"
 SETTINGS, TRIALS, LIKELIHOOD = "fit.json", "trials.csv", "likelihood.likely"
 POSTERIOR, SUMMARY, PREDICTED = "posterior.nc", "summary.csv", "predicted.nc"
 GRAPH, SCRIPT = "graph.png", "reproduce.py"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ PACKAGES = (
 )  # fmt: skip
 PREDICTIVE_DRAWS = 50
 PRIOR_DRAWS = 500
-DPI = 150
+DPI = 120
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def described(fit: Fit, request: Request | None) -> dict[str, Any]:
         "lapse": float(probability) if isinstance(probability, int | float) else 0.0,
         "outside": fit.outside_box(),
         "seed": fit.seed,
-        "request": request or Request(sample=_sample_sizes(fit)),
+        "request": _completed(request or Request(), fit),
         "versions": versions(),
     }
 
@@ -174,6 +175,24 @@ def png(figure: Any) -> bytes:
     buffer = io.BytesIO()
     figure.get_figure(root=True).savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
+
+
+def _completed(request: Request, fit: Fit) -> Request:
+    """Return the request with what the fit knows of its own arguments."""
+    sample = {k: v for k, v in request.sample.items() if k != "progressbar"} or _sample_sizes(fit)
+    arguments = request.arguments or getattr(fit, "arguments", None) or _priors(fit)
+    plain = json.loads(json.dumps(dict(arguments), default=str))  # as the folder will keep them
+    return replace(request, sample=sample, arguments=plain)
+
+
+def _priors(fit: Fit) -> dict[str, Any]:
+    """Return the priors as an argument of `likely.fit`: they may not have been the default."""
+    rows = fit.specification.priors
+    return {
+        "priors": {
+            row["coefficient"]: (float(row["mean"]), float(row["sd"])) for _, row in rows.iterrows()
+        }
+    }
 
 
 def _sample_sizes(fit: Fit) -> dict[str, int]:
