@@ -10,6 +10,7 @@ from functools import cache, singledispatch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+STRIP = 1000  # CSS pixels; a wider figure would be illegible if it were shrunk, and scrolls
 WIDE = 720  # CSS pixels; as wide a figure keeps a readable size on a phone, and scrolls
 
 
@@ -177,5 +178,5 @@ def _(item: Picture) -> Markup:
         '<figure class="{}"><div class="scroll"><img src="{}" alt="{}" width="{}"></div>'
         "<figcaption>{}</figcaption></figure>"
     )
-    kind = "wide" if item.width >= WIDE else "narrow"
+    kind = "strip" if item.width > STRIP else "wide" if item.width >= WIDE else "narrow"
     return Markup(figure).format(kind, source, item.alternative, item.width, item.caption)

@@ -21,10 +21,12 @@ class Design:
     Args:
         covariates: those that are not groups.
         groups: those right of a bar, such as subject in (1|subject).
+        categories: covariates that formulas take for categories, such as day in C(day).
     """
 
     covariates: tuple[str, ...]
     groups: tuple[str, ...]
+    categories: tuple[str, ...] = ()
 
 
 def used_columns(formula: Mapping[str, str], data: pd.DataFrame) -> Design:
@@ -37,7 +39,10 @@ def used_columns(formula: Mapping[str, str], data: pd.DataFrame) -> Design:
         groups += _names(" ".join(bars), columns)
         common += _names(re.sub(r"\|[^()|]*\)", ")", text), columns)
     grouped = tuple(dict.fromkeys(groups))
-    return Design(tuple(c for c in dict.fromkeys(common) if c not in grouped), grouped)
+    covariates = tuple(c for c in dict.fromkeys(common) if c not in grouped)
+    inside = " ".join(re.findall(r"\bC\(([^,)]*)", " ".join(formula.values())))
+    categories = set(_names(inside, columns))
+    return Design(covariates, grouped, tuple(c for c in covariates if c in categories))
 
 
 def _names(text: str, columns: list[str]) -> list[str]:

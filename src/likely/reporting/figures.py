@@ -15,12 +15,14 @@ from likely.page import Picture
 from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
 from likely.reporting.design import ALL, Design, condition, is_graded
-from likely.results.record import Results, png
+from likely.results.record import DPI, Results, png
 
 SHOWN = 12  # scalars in traces, ranks and priors
 PAIRED = 6
 GROUPS = 3  # elements from which a variable is a family of effects
 MOST_EFFECTS = 6  # caterpillars
+GRAPH = 640  # CSS pixels of a graph's width
+LONG = 3.0  # width over height of a graph that would be illegible at that width
 
 
 def scalars(r: Results, labels: list[str]) -> xr.DataTree:
@@ -92,8 +94,14 @@ def graph(r: Results) -> Picture | None:
         "The model: unknown parameters (ellipses), quantities that follow from them (boxes), and "
         "the trials (shaded).",
         "Graph of the model's variables.",
-        640,
+        _graph_width(r.graph),
     )
+
+
+def _graph_width(graph: bytes) -> int:
+    """Return the width at which a graph is shown: all of it, unless it is too wide for that."""
+    width, height = (int.from_bytes(graph[i : i + 4], "big") for i in (16, 20))
+    return GRAPH if width < LONG * height else round(width * 96 / DPI * 0.75)
 
 
 def cartoon(r: Results) -> Picture | None:
@@ -220,21 +228,27 @@ def predictive(r: Results, design: Design) -> list[Picture]:
         ),
     ]  # fmt: skip
     for covariate in design.covariates[:2]:
-        pictures += _functions(r, covariate, r.predicted)
+        pictures += _functions(r, design, covariate, r.predicted)
     return pictures
 
 
-def _functions(r: Results, covariate: str, predicted: pd.DataFrame) -> list[Picture]:
+def _functions(
+    r: Results, design: Design, covariate: str, predicted: pd.DataFrame
+) -> list[Picture]:
     """Draw psychometric and chronometric functions of one covariate."""
-    if not is_graded(r.data, covariate) and r.data[covariate].nunique() > SHOWN:
-        return []
+    data = r.data
+    if covariate in design.categories or not is_graded(data, covariate):
+        if data[covariate].nunique() > SHOWN:
+            return []
+        data = data.assign(**{covariate: data[covariate].astype(str)})
+        predicted = predicted.assign(**{covariate: predicted[covariate].astype(str)})
     drawn: list[tuple[Callable[..., Any], str]] = [
         (plots.psychometric, f"Share of the choice over {covariate}"),
         (plots.chronometric, f"Median response time over {covariate}"),
     ]
     return [
         _picture(
-            plot(r.data, predicted, x=covariate),
+            plot(data, predicted, x=covariate),
             f"{title}: observed (points with 94% intervals) and predicted (band that holds 94% of "
             "predictive draws).",
             f"{title}.",

@@ -60,9 +60,26 @@ def priors(r: Results) -> Section:
     """Tell what was assumed before the trials were seen."""
     shown = [c for c in r.priors.columns if c != "parameter"]
     rows = [tuple(_cell(row[c]) for c in shown) for _, row in r.priors.iterrows()]
-    items: list[Item] = [Table(shown, rows)]
+    items: list[Item] = [Table(shown, _merged(rows))]
     figure = figures.priors(r)
     return Section("Priors", items if figure is None else [*items, figure])
+
+
+def _merged(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return rows with those of a family, such as v[1] to v[13], made one where they are alike."""
+    families: dict[tuple[str, ...], list[str]] = {}
+    for name, *rest in rows:
+        stem, bracket, _ = name.rpartition("[")
+        families.setdefault((stem if bracket else name, *rest), []).append(name)
+    return [
+        (
+            names[0]
+            if len(names) == 1
+            else f"{stem}[\N{HORIZONTAL ELLIPSIS}], {len(names)} of them",
+            *rest,
+        )
+        for (stem, *rest), names in families.items()
+    ]
 
 
 def diagnostics(r: Results, d: Diagnosis) -> Section:
