@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from likely.calibration import calibrate
     from likely.certificates.checking import check
     from likely.certificates.record import Certificate
+    from likely.comparing import compare
     from likely.dataset.generation import generate
     from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
@@ -58,6 +59,7 @@ _HOMES = {
     "VariableDiffusion": "likely.variability",
     "calibrate": "likely.calibration",
     "check": "likely.certificates.checking",
+    "compare": "likely.comparing",
     "exact": "likely.reference",
     "fit": "likely.regression",
     "from_networks": "likely.lan",
@@ -99,6 +101,7 @@ __all__ = [
     "VariableDiffusion",
     "calibrate",
     "check",
+    "compare",
     "densities",
     "exact",
     "fit",

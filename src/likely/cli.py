@@ -13,6 +13,7 @@ from typing import NoReturn, TextIO
 import click
 
 from likely.commands.check import check
+from likely.commands.compare import compare
 from likely.commands.demo import demo
 from likely.commands.fit import fit
 from likely.commands.generate import generate
@@ -36,7 +37,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (models, simulate, generate, train, check, fit, report, demo, zoo):
+for command in (models, simulate, generate, train, check, fit, report, compare, demo, zoo):
     cli.add_command(command)
 
 

@@ -16,6 +16,7 @@ from likely.plots.certificate import (
 )
 from likely.plots.chains import ranks, trace
 from likely.plots.choices import choice_probability, choice_shares
+from likely.plots.comparison import comparison
 from likely.plots.effects import caterpillar
 from likely.plots.graph import model_graph
 from likely.plots.pairs import pairs
@@ -40,6 +41,7 @@ __all__ = [
     "choice_probability",
     "choice_shares",
     "chronometric",
+    "comparison",
     "coverage",
     "densities",
     "density_over_trials",

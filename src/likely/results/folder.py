@@ -3,13 +3,14 @@
 | file              | what it holds                                                              |
 |-------------------|----------------------------------------------------------------------------|
 | fit.json          | formulas, priors, seed, versions, the exact command, types of the columns  |
+| reproduce.py      | Python that fits the same model to the same trials                         |
 | trials.csv        | the trials                                                                 |
 | likelihood.likely | the likelihood                                                             |
 | posterior.nc      | draws from posterior and prior, statistics of the sampler                  |
 | summary.csv       | a row a parameter                                                          |
 | predicted.nc      | trials drawn from the posterior predictive distribution                    |
 | graph.png         | the graph of the model                                                     |
-| reproduce.py      | Python that fits the same model to the same trials                         |
+| log_likelihood.nc | the log likelihood of each trial at draws, for comparisons of models       |
 
 They are written in this order, so that a run that is interrupted keeps what was finished.
 """
@@ -29,6 +30,7 @@ from likely.declaration_json import parse
 from likely.errors import FileFormatError
 from likely.progress import Progress
 from likely.results.columns import column_types, read_columns
+from likely.results.pointwise import log_likelihood
 from likely.results.record import (
     Request,
     Results,
@@ -47,8 +49,10 @@ FORMAT = 1
 ENGINE: Final = "h5netcdf"
 SETTINGS, TRIALS, LIKELIHOOD = "fit.json", "trials.csv", "likelihood.likely"
 POSTERIOR, SUMMARY, PREDICTED = "posterior.nc", "summary.csv", "predicted.nc"
-GRAPH, SCRIPT = "graph.png", "reproduce.py"
-FILES = (SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, PREDICTED, GRAPH, SCRIPT)
+GRAPH, SCRIPT, POINTWISE = "graph.png", "reproduce.py", "log_likelihood.nc"
+FILES = (
+    SETTINGS, SCRIPT, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, PREDICTED, GRAPH, POINTWISE,
+)  # fmt: skip
 OUTSIDE = "share of draws outside the box"
 
 
@@ -98,6 +102,7 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
         with written_whole(place / GRAPH) as path:
             path.write_bytes(graph)
         progress.update(5)
+    _write_tree(log_likelihood(fit.model, idata), place / POINTWISE)
     return Results(idata=idata, summary=summary, predicted=predicted, graph=graph, **known)
 
 
@@ -139,6 +144,21 @@ def open_fit(folder: str | Path) -> Results:
         )
     except KeyError as error:
         raise FileFormatError(f"{place / SETTINGS} is damaged: there is no {error}.") from error
+
+
+def open_log_likelihood(folder: str | Path) -> xr.DataTree:
+    """Read the log likelihood of each trial, and the posterior draws it is of.
+
+    Raises:
+        FileFormatError: if it is not there, or damaged.
+    """
+    path = Path(folder) / POINTWISE
+    if not path.is_file():
+        raise FileFormatError(
+            f"there is no {POINTWISE} in {folder}: the run was interrupted before it was written. "
+            "Fit again; reproduce.py in the folder does."
+        )
+    return _read_tree(path)
 
 
 def storable(idata: xr.DataTree) -> xr.DataTree:
