@@ -96,6 +96,16 @@ def test_the_better_model_comes_first(bad: Finished, folder: Path) -> None:
     assert [t.get_text() for t in ax.get_yticklabels()] == ["right", "too high"]
 
 
+def test_trials_of_constant_likelihood_do_not_stop_it(good: Finished, folder: Path) -> None:
+    slopes = np.zeros((2, 50))
+    idata = good.idata.copy(deep=True)
+    for name in ("v_Intercept", "v_coherence", "a", "t"):
+        idata["posterior"][name] = (("chain", "draw"), slopes + {"a": 1.0, "t": 0.3}.get(name, 0.3))
+    table = compare({"constant": replace(good, idata=idata), "right": folder})  # type: ignore[dict-item]
+    assert np.isfinite(table["elpd"]).all()
+    assert abs(table.loc["constant", "p"]) < 0.01
+
+
 def test_what_cannot_be_compared_is_refused(good: Finished, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(LikelyError, match="two fits or more"):
         compare({"one": folder})

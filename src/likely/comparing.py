@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from likely.errors import DistrustWarning, LikelyError
 from likely.results.folder import open_fit, open_log_likelihood
 from likely.results.pointwise import log_likelihood
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from likely.regression import Fit
 
 OBSERVED = ("rt", "choice", "deadline")
+JITTER = 1e-6
 BAD = 0.01  # share of trials whose Pareto k is too large, from which the comparison is in doubt
 
 
@@ -59,7 +59,7 @@ def compare(
         trials[name], pointwise = _taken(fit, progress)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of Pareto's k: said below, by name
-            estimates[name] = az.loo(pointwise, var_name="trials", pointwise=True)
+            estimates[name] = az.loo(_untied(pointwise), var_name="trials", pointwise=True)
     _require_same(trials)
     for name, estimate in estimates.items():
         _warn_if_doubtful(name, estimate)
@@ -76,6 +76,25 @@ def _taken(fit: Fit | str | os.PathLike[str], progress: bool) -> tuple[pd.DataFr
 def _observed(data: pd.DataFrame) -> pd.DataFrame:
     columns = [c for c in OBSERVED if c in data.columns]
     return data[columns].astype(np.float64).reset_index(drop=True)
+
+
+def _untied(pointwise: xr.DataTree) -> xr.DataTree:
+    """Return log likelihoods moved by a millionth where they are the same at several draws.
+
+    A response that only a lapse explains has the same likelihood at all draws. It needs no
+    smoothing, but ArviZ refuses a Pareto tail of equal weights.
+    """
+    values = pointwise["log_likelihood"].to_dataset()["trials"]
+    flat = values.values.reshape(-1, values.shape[-1])
+    tied = (np.diff(np.sort(flat, axis=0), axis=0) == 0).any(axis=0)
+    shifts = JITTER * np.random.default_rng(0).random((len(flat), int(tied.sum())))
+    moved = flat.copy()
+    moved[:, tied] += shifts
+    untied = pointwise.copy()
+    untied["log_likelihood"] = xr.DataTree(
+        xr.Dataset({"trials": values.copy(data=moved.reshape(values.shape))})
+    )
+    return untied
 
 
 def _require_same(trials: Mapping[str, pd.DataFrame]) -> None:

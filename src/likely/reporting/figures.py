@@ -22,6 +22,7 @@ PAIRED = 6
 GROUPS = 3  # elements from which a variable is a family of effects
 MOST_EFFECTS = 6  # caterpillars
 GRAPH = 640  # CSS pixels of a graph's width
+WIDEST_GRAPH = 2200
 LONG = 3.0  # width over height of a graph that would be illegible at that width
 
 
@@ -101,7 +102,7 @@ def graph(r: Results) -> Picture | None:
 def _graph_width(graph: bytes) -> int:
     """Return the width at which a graph is shown: all of it, unless it is too wide for that."""
     width, height = (int.from_bytes(graph[i : i + 4], "big") for i in (16, 20))
-    return GRAPH if width < LONG * height else round(width * 96 / DPI * 0.75)
+    return GRAPH if width < LONG * height else min(round(width * 96 / DPI), WIDEST_GRAPH)
 
 
 def cartoon(r: Results) -> Picture | None:
