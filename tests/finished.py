@@ -58,7 +58,9 @@ def finished(seed: int = 1) -> Finished:
     data = _trials(likelihood, rng)
     idata = _draws(rng)
     formula = {"v": "1 + coherence + (1|subject)", "a": "1", "t": "1"}
-    specification = SimpleNamespace(formula=formula, fixed={"z": 0.5}, priors=_priors())
+    specification = SimpleNamespace(
+        formula=formula, fixed={"z": 0.5}, priors=_priors(), lapses=None
+    )
     return Finished(idata, _model(likelihood, data), likelihood, data, specification)
 
 

@@ -25,7 +25,7 @@ from likely import simulation
 from likely.certificates.effort import Effort
 from likely.cli import INTERRUPTED, SUCCESS
 from likely.commands.fit import _report_convergence, _report_early_response
-from likely.results.folder import FILES
+from likely.results.folder import COMMAND, FILES
 
 ROITMAN = Path(__file__).parents[2] / "shared" / "data" / "roitman_rts.csv"
 THETA = ["--v", "1", "--a", "1.5", "--z", "0.5", "--t", "0.3"]
@@ -180,7 +180,12 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     for name in ("v_coherence", "z = 0.5 (fixed)", "200 trials"):
         assert name in outcome.out
     assert "t_Intercept" not in outcome.out
-    assert {p.name for p in Path("out").iterdir()} == {*FILES, "quantiles.png", "report.html"}
+    assert {p.name for p in Path("out").iterdir()} == {
+        *FILES,
+        COMMAND,
+        "quantiles.png",
+        "report.html",
+    }
     with xr.open_datatree("out/posterior.nc", engine="h5netcdf") as posterior:
         assert posterior["posterior"]["v_coherence"].shape == (2, 60)
     assert "t" in pd.read_csv("out/summary.csv", index_col="parameter").index

@@ -100,7 +100,8 @@ def test_trials_of_constant_likelihood_do_not_stop_it(good: Finished, folder: Pa
     slopes = np.zeros((2, 50))
     idata = good.idata.copy(deep=True)
     for name in ("v_Intercept", "v_coherence", "a", "t"):
-        idata["posterior"][name] = (("chain", "draw"), slopes + {"a": 1.0, "t": 0.3}.get(name, 0.3))
+        value = {"a": 1.0, "t": 0.2}.get(name, 0.3)
+        idata["posterior"][name] = idata["posterior"][name].copy(data=slopes + value)
     table = compare({"constant": replace(good, idata=idata), "right": folder})  # type: ignore[dict-item]
     assert np.isfinite(table["elpd"]).all()
     assert abs(table.loc["constant", "p"]) < 0.01

@@ -14,7 +14,17 @@ from finished import Finished, finished
 from likely.errors import FileFormatError
 from likely.results import Request, Results, open_fit, save_fit
 from likely.results.columns import column_types, read_columns
-from likely.results.folder import FILES, GRAPH, LIKELIHOOD, POSTERIOR, PREDICTED, SUMMARY, TRIALS
+from likely.results.folder import (
+    COMMAND,
+    FILES,
+    GRAPH,
+    LIKELIHOOD,
+    POSTERIOR,
+    PREDICTED,
+    SCRIPT,
+    SUMMARY,
+    TRIALS,
+)
 
 REQUEST = Request("likely fit trials.csv -o out", "trials.csv", "rt < 9", {"draws": 50})
 
@@ -32,7 +42,7 @@ def saved(fit: Finished, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 def test_what_is_saved_comes_back(fit: Finished, saved: tuple[Path, Results]) -> None:
     folder, written = saved
-    assert {p.name for p in folder.iterdir()} == set(FILES)
+    assert {p.name for p in folder.iterdir()} == {*FILES, COMMAND}
     read = open_fit(folder)
     assert written.predicted is not None
     assert read.predicted is not None
@@ -50,9 +60,17 @@ def test_what_is_saved_comes_back(fit: Finished, saved: tuple[Path, Results]) ->
     assert read.graph == written.graph
 
 
-def test_the_script_is_python_that_says_everything(saved: tuple[Path, Results]) -> None:
+def test_the_exact_command_is_kept(saved: tuple[Path, Results]) -> None:
     folder, _ = saved
-    text = (folder / "reproduce.py").read_text()
+    assert REQUEST.command is not None
+    assert REQUEST.command in (folder / COMMAND).read_text().splitlines()
+
+
+def test_without_a_command_there_is_python_that_says_everything(
+    fit: Finished, tmp_path: Path
+) -> None:
+    save_fit(fit, tmp_path, request=Request(sample={"draws": 50}))  # type: ignore[arg-type]
+    text = (tmp_path / SCRIPT).read_text()
     compile(text, "reproduce.py", "exec")
     for part in ("'v': '1 + coherence + (1|subject)'", "fixed={'z': 0.5}", "seed=3", "draws=50"):
         assert part in text

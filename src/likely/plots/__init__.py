@@ -19,11 +19,11 @@ from likely.plots.choices import choice_probability, choice_shares
 from likely.plots.comparison import comparison
 from likely.plots.effects import caterpillar
 from likely.plots.graph import model_graph
+from likely.plots.learning import prior_posterior
 from likely.plots.pairs import pairs
 from likely.plots.parameters import parameter_effects
 from likely.plots.posterior import posterior
 from likely.plots.predictive import predictive
-from likely.plots.priors import prior_posterior
 from likely.plots.psychophysics import chronometric, psychometric
 from likely.plots.quantiles import quantile_probability
 from likely.plots.recovery import recovery

@@ -19,7 +19,7 @@ from likely.reporting.diagnostics import ESS, R_HAT, Diagnosis
 from likely.reporting.summary import choice_table, trial_facts
 from likely.results.folder import FILES
 from likely.results.record import Results
-from likely.results.reproduce import call, script
+from likely.results.reproduce import call
 
 MOST_ROWS = 60  # of the posterior's table; elements of families are left out beyond
 
@@ -34,11 +34,11 @@ def data(r: Results, design: Design) -> Section:
 def model(r: Results) -> Section:
     """Tell what was estimated."""
     declaration = r.likelihood.declaration
-    links = {row["parameter"]: row["link"] for _, row in r.priors.iterrows()}
+    links = {row["parameter"]: row["link"] for row in r.priors.to_dict(orient="records")}
     lines = [f"{name} ~ {text}" + _link(links.get(name)) for name, text in r.formula.items()]
     lines += [f"{name} = {number(value)} (fixed)" for name, value in r.fixed.items()]
-    if r.lapse:
-        lines.append(f"lapses: {r.lapse:.1%} of trials, any choice at any time")
+    if r.lapses:
+        lines.append(f"lapses: {r.lapses}")
     rows = [
         (p.name, p.description, p.unit, f"{number(p.lower)} to {_limit(p.upper)}")
         for p in declaration.parameters
@@ -169,19 +169,18 @@ def reproduction(r: Results) -> Section:
     items: list[Item] = []
     if r.request.command is not None:
         items += [Paragraph("The command:"), Code(r.request.command)]
-    known = {
-        "formula": r.formula, "fixed": r.fixed, "lapse": r.lapse, "seed": r.seed,
-        "request": r.request,
-    }  # fmt: skip
-    name = r.likelihood.declaration.name
-    if r.request.command is None:
-        items += [Paragraph("In Python:"), Code(f"import likely as lk\n\n{call(known, name)}")]
+    else:
+        known = {
+            "formula": r.formula, "fixed": r.fixed, "lapse": r.lapse, "lapses": r.lapses,
+            "seed": r.seed, "request": r.request,
+        }  # fmt: skip
+        python = call(known, r.likelihood.declaration.name)
+        items += [Paragraph("In Python:"), Code(f"import likely as lk\n\n{python}")]
     items += [
         Paragraph(
-            f"The folder of the fit holds {', '.join(FILES)}; likely report writes this page from "
-            "it. reproduce.py, run in the folder, fits the same model to the same trials:"
+            f"The folder of the fit, if it was saved, holds {', '.join(FILES)}; likely report "
+            "writes this page from it."
         ),
-        Code(script(known)),
         Listing([("seed", str(r.seed)), *r.versions.items()]),
     ]
     return Section("How to reproduce", items)

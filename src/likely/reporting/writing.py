@@ -90,7 +90,7 @@ def diagnosis_of(r: Results) -> Diagnosis:
 
 
 def _has_lapses(r: Results) -> bool:
-    return bool(r.lapse) or any("lapse" in name for name in map(str, r.idata["posterior"]))
+    return bool(r.lapses) or any("lapse" in name for name in map(str, r.idata["posterior"]))
 
 
 def _results(fit: Fit | Results | str | os.PathLike[str]) -> Results:

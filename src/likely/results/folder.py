@@ -3,7 +3,8 @@
 | file              | what it holds                                                              |
 |-------------------|----------------------------------------------------------------------------|
 | fit.json          | formulas, priors, seed, versions, the exact command, types of the columns  |
-| reproduce.py      | Python that fits the same model to the same trials                         |
+| reproduce.sh      | the exact command; of a fit in Python reproduce.py, which fits the same    |
+|                   | model to the same trials                                                   |
 | trials.csv        | the trials                                                                 |
 | likelihood.likely | the likelihood                                                             |
 | posterior.nc      | draws from posterior and prior, statistics of the sampler                  |
@@ -49,9 +50,10 @@ FORMAT = 1
 ENGINE: Final = "h5netcdf"
 SETTINGS, TRIALS, LIKELIHOOD = "fit.json", "trials.csv", "likelihood.likely"
 POSTERIOR, SUMMARY, PREDICTED = "posterior.nc", "summary.csv", "predicted.nc"
-GRAPH, SCRIPT, POINTWISE = "graph.png", "reproduce.py", "log_likelihood.nc"
+GRAPH, POINTWISE = "graph.png", "log_likelihood.nc"
+SCRIPT, COMMAND = "reproduce.py", "reproduce.sh"
 FILES = (
-    SETTINGS, SCRIPT, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, PREDICTED, GRAPH, POINTWISE,
+    SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, PREDICTED, GRAPH, POINTWISE,
 )  # fmt: skip
 OUTSIDE = "share of draws outside the box"
 
@@ -77,12 +79,16 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
+    for name in (*FILES, SCRIPT, COMMAND):
         (place / name).unlink(missing_ok=True)
     known = described(fit, request)
     with Progress("saving the fit", 5) as progress:
         _write_text(place / SETTINGS, json.dumps(_settings(known), indent=2, allow_nan=False))
-        _write_text(place / SCRIPT, script(known))
+        command = known["request"].command
+        if command is None:
+            _write_text(place / SCRIPT, script(known))
+        else:
+            _write_text(place / COMMAND, f"#!/bin/sh\n{command}")
         with written_whole(place / TRIALS) as path:
             fit.data.to_csv(path, index=False)
         fit.likelihood.save(place / LIKELIHOOD)
@@ -129,6 +135,7 @@ def open_fit(folder: str | Path) -> Results:
             formula=settings["formula"],
             fixed=settings["fixed"],
             lapse=settings["lapse"],
+            lapses=settings["lapses"],
             outside=settings[OUTSIDE],
             seed=settings["seed"],
             request=Request(
@@ -156,17 +163,20 @@ def open_log_likelihood(folder: str | Path) -> xr.DataTree:
     if not path.is_file():
         raise FileFormatError(
             f"there is no {POINTWISE} in {folder}: the run was interrupted before it was written. "
-            "Fit again; reproduce.py in the folder does."
+            "Fit again; the folder says how."
         )
     return _read_tree(path)
 
 
 def storable(idata: xr.DataTree) -> xr.DataTree:
-    """Return a copy without what netCDF cannot hold: None among the messages of samplers."""
+    """Return a copy that netCDF can hold: no None among messages of samplers, no "/" in names."""
     plain = idata.copy()
     for name, group in idata.children.items():
         objects = [v for v in map(str, group.data_vars) if group[v].dtype == object]
-        plain[name] = type(idata)(group.to_dataset().drop_vars(objects))
+        kept = group.to_dataset().drop_vars(objects)
+        names = {n: str(n).replace("/", "|") for n in (*kept.variables, *kept.dims)}
+        kept = kept.rename({old: new for old, new in names.items() if old != new})
+        plain[name] = type(idata)(kept)
     return plain
 
 
@@ -183,6 +193,7 @@ def _settings(known: dict[str, Any]) -> dict[str, Any]:
         "formula": known["formula"],
         "fixed": known["fixed"],
         "lapse": known["lapse"],
+        "lapses": known["lapses"],
         "priors": [
             {name: _plain(value) for name, value in row.items()}
             for row in known["priors"].to_dict(orient="records")
@@ -228,7 +239,8 @@ def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
 
     if (place / SUMMARY).is_file():
         return pd.read_csv(place / SUMMARY, index_col="parameter")
-    return az.summary(idata, ci_prob=0.94, ci_kind="eti", round_to="none")
+    shown = [n for n in map(str, idata["posterior"].data_vars) if not n.endswith("_offset")]
+    return az.summary(idata, var_names=shown, ci_prob=0.94, ci_kind="eti", round_to="none")
 
 
 def _write_text(path: Path, text: str) -> None:

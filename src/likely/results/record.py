@@ -60,7 +60,8 @@ class Results:
         priors: one row a coefficient.
         formula: parameter -> formula.
         fixed: parameter -> value.
-        lapse: probability of a lapse where it is fixed, else 0.
+        lapse: probability of a lapse, 0 for none, None if it is estimated.
+        lapses: what lapses are like, in words.
         outside: share of posterior draws with a parameter outside the box of the likelihood.
         seed: of the draws.
         request: what was asked for.
@@ -77,7 +78,8 @@ class Results:
     priors: pd.DataFrame
     formula: Mapping[str, str]
     fixed: Mapping[str, float]
-    lapse: float
+    lapse: float | None
+    lapses: str
     outside: float
     seed: int
     request: Request
@@ -108,15 +110,16 @@ def results_of(fit: Fit, request: Request | None = None) -> Results:
 
 def described(fit: Fit, request: Request | None) -> dict[str, Any]:
     """Return the fields of the results that need no work."""
-    lapses = getattr(fit.specification, "lapses", None)
-    probability = getattr(lapses, "probability", 0.0)
+    lapses = fit.specification.lapses
+    probability = 0.0 if lapses is None else lapses.probability  # None if it is estimated
     return {
         "likelihood": fit.likelihood,
         "data": fit.data,
         "priors": fit.specification.priors,
         "formula": dict(fit.specification.formula),
         "fixed": {name: float(value) for name, value in fit.specification.fixed.items()},
-        "lapse": float(probability) if isinstance(probability, int | float) else 0.0,
+        "lapse": probability,
+        "lapses": "" if lapses is None else str(lapses),
         "outside": fit.outside_box(),
         "seed": fit.seed,
         "request": _completed(request or Request(), fit),
@@ -186,8 +189,10 @@ def _completed(request: Request, fit: Fit) -> Request:
 
 
 def _priors(fit: Fit) -> dict[str, Any]:
-    """Return the priors as an argument of `likely.fit`: they may not have been the default."""
+    """Return the priors as an argument of `likely.fit`, where they are all normal."""
     rows = fit.specification.priors
+    if not {"mean", "sd"} <= set(rows.columns):
+        return {}
     return {
         "priors": {
             row["coefficient"]: (float(row["mean"]), float(row["sd"])) for _, row in rows.iterrows()

@@ -12,6 +12,7 @@ import likely as lk
 
 trials = lk.open_fit(".").data  # those of trials.csv
 '''
+NOTE = "# Priors and lapses of your own, if there were any, are to be given again (see fit.json).\n"
 
 
 def script(known: Mapping[str, Any]) -> str:
@@ -31,8 +32,15 @@ def call(known: Mapping[str, Any], model: str) -> str:
         model: name or path of the likelihood.
     """
     arguments = ["trials", f'model="{model}"', *_arguments(known)]
-    lines = "".join(f"    {argument},\n" for argument in arguments)
-    return f"fit = lk.fit(\n{lines})"
+    lines = "".join(f"    {_with_comma(argument)}\n" for argument in arguments)
+    note = "" if known["request"].arguments else NOTE
+    return f"{note}fit = lk.fit(\n{lines})"
+
+
+def _with_comma(argument: str) -> str:
+    """Return an argument with a comma behind it, before a comment."""
+    value, mark, comment = argument.partition("  #")
+    return f"{value},{mark}{comment}"
 
 
 def _arguments(known: Mapping[str, Any]) -> Iterator[str]:
@@ -40,6 +48,8 @@ def _arguments(known: Mapping[str, Any]) -> Iterator[str]:
     further = {"formula": known["formula"], "fixed": known["fixed"], **request.arguments}
     if known["lapse"]:
         further.setdefault("lapse", known["lapse"])
+    if known["lapse"] is None and "lapse" not in further:
+        yield f"lapse=lk.Lapses()  # {known['lapses']}"
     for name, value in further.items():
         if value or value == 0:
             text = pformat(value, width=92, sort_dicts=False, compact=True)
