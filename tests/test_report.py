@@ -16,6 +16,7 @@ from commandline import assert_refused, command
 from finished import finished
 
 from likely.cli import SUCCESS
+from likely.errors import LikelyError
 from likely.reporting import report, sections
 from likely.reporting.checks import predictive_checks
 from likely.reporting.design import condition, used_columns
@@ -83,6 +84,13 @@ def test_the_command_writes_one_file_that_needs_no_other(folder: Path) -> None:
         "5.0% of the posterior draws", "lk.fit(", "pymc", "240",
     ):  # fmt: skip
         assert fragment in text, fragment
+
+
+def test_draws_alone_are_no_fit(results: Results, tmp_path: Path) -> None:
+    for call in (report, save_fit):
+        with pytest.raises(LikelyError, match="a DataTree is not a fit"):
+            call(results.idata, tmp_path / "x")  # type: ignore[operator]
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_folders_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import xarray as xr
 from likely.errors import DistrustWarning, LikelyError
 from likely.results.folder import open_fit, open_log_likelihood
 from likely.results.pointwise import log_likelihood
+from likely.results.record import require_fit
 
 if TYPE_CHECKING:
     from likely.regression import Fit
@@ -70,6 +71,7 @@ def _taken(fit: Fit | str | os.PathLike[str], progress: bool) -> tuple[pd.DataFr
     """Return what was observed, and the log likelihood of each trial."""
     if isinstance(fit, str | os.PathLike):
         return _observed(open_fit(os.fspath(fit)).data), open_log_likelihood(os.fspath(fit))
+    require_fit(fit)
     return _observed(fit.data), log_likelihood(fit.model, fit.idata, progress=progress)
 
 

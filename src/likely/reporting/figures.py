@@ -42,35 +42,43 @@ def scalars(r: Results, labels: list[str]) -> xr.DataTree:
 
 
 def shown_scalars(r: Results, most: int) -> list[str]:
-    """Return the scalars to look at: all, or those with the smallest effective sample sizes."""
+    """Return the scalars to look at: all, or as many as there is room for.
+
+    Effects of groups come last, and of both kinds those with the smallest effective sample sizes
+    first.
+    """
     labels = [str(n) for n in r.summary.index]
-    ess = r.summary["ess_bulk"].to_numpy()
     if len(labels) <= most:
         return labels
-    worst = np.argsort(ess, kind="stable")[:most]
-    return [labels[i] for i in sorted(worst)]
+    of_groups = elements(r)
+    ess = dict(zip(labels, r.summary["ess_bulk"].to_list(), strict=True))
+    chosen = sorted(labels, key=lambda n: (n in of_groups, ess[n]))[:most]
+    return [n for n in labels if n in chosen]
 
 
 def plain_scalars(r: Results, most: int) -> list[str]:
     """Return scalars that are no elements of a family, parameters under their own name first."""
-    labels = [str(n) for n in r.summary.index if str(n) not in _elements(r)]
+    labels = [str(n) for n in r.summary.index if str(n) not in elements(r)]
     own = [n for n in labels if n in r.likelihood.declaration.names]
     doubled = {f"{n}_Intercept" for n in own}
     return (own + [n for n in labels if n not in own and n not in doubled])[:most]
 
 
-def effects(r: Results) -> list[str]:
-    """Return variables that are families of effects, one element a group."""
+def effects(r: Results, smallest: int = GROUPS) -> list[str]:
+    """Return variables that are families of effects, one element a group, this large or larger."""
     posterior = r.idata["posterior"].to_dataset()
     return [
         str(name)
         for name, v in posterior.data_vars.items()
-        if v.ndim == 3 and GROUPS <= v.shape[2] < len(r.data) and not str(name).endswith("_offset")
-    ][:MOST_EFFECTS]
+        if v.ndim == 3
+        and smallest <= v.shape[2] < len(r.data)
+        and not str(name).endswith("_offset")
+    ]
 
 
-def _elements(r: Results) -> set[str]:
-    families = effects(r)
+def elements(r: Results, smallest: int = GROUPS) -> set[str]:
+    """Return the scalars that are elements of such families."""
+    families = effects(r, smallest)
     return {label for label, _ in marginals(r.idata, families)} if families else set()
 
 
@@ -202,7 +210,7 @@ def caterpillars(r: Results) -> list[Picture]:
             f"Intervals of the elements of {name}.",
             560,
         )
-        for name in effects(r)
+        for name in effects(r)[:MOST_EFFECTS]
     ]
 
 
@@ -262,7 +270,10 @@ def _functions(
 def _chosen(r: Results) -> str:
     if len(r.summary) <= SHOWN:
         return ""
-    return f" Shown are the {SHOWN} with the smallest effective sample sizes, of {len(r.summary)}."
+    return (
+        f" Shown are {SHOWN} of {len(r.summary)}: effects of groups last, and otherwise those with "
+        "the smallest effective sample sizes."
+    )
 
 
 def _picture(drawn: Any, caption: str, alternative: str, width: int = 720) -> Picture:

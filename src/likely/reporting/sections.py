@@ -21,13 +21,16 @@ from likely.results.folder import FILES
 from likely.results.record import Results
 from likely.results.reproduce import call
 
-MOST_ROWS = 60  # of the posterior's table; elements of families are left out beyond
+MOST_ROWS = 30  # of the posterior's table; elements of large families are left out beyond
+LARGE = 9
 
 
 def data(r: Results, design: Design) -> Section:
     """Tell what the trials are."""
     head, *rows = choice_table(r.data, r.likelihood.declaration.choices)
     items: list[Item] = [Listing(trial_facts(r.data, design)), Table(head, rows)]
+    if r.description:
+        items.append(Code(r.description))
     return Section("Data", [*items, figures.response_times(r)])
 
 
@@ -110,15 +113,19 @@ def notices(d: Diagnosis) -> list[Notice]:
 
 def posterior(r: Results) -> Section:
     """Tell what was found."""
-    families = {label for label in r.summary.index if "[" in str(label)}
-    table = r.summary if len(r.summary) <= MOST_ROWS else r.summary.drop(index=list(families))
+    large = figures.elements(r, LARGE)
+    table = r.summary
+    if len(table) > MOST_ROWS:
+        table = table.drop(index=[name for name in table.index if name in large])
     interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
     head = ("", "mean", "sd", _percent(interval), "ESS", "r-hat")
     rows = table.to_dict(orient="index")
     items: list[Item] = [Table(head, [_row(str(n), row, interval) for n, row in rows.items()])]
     if len(table) < len(r.summary):
         left = len(r.summary) - len(table)
-        items.append(Paragraph(f"{left} elements of families are in summary.csv alone."))
+        items.append(
+            Paragraph(f"{left} effects of groups are in the figures below and in summary.csv.")
+        )
     pairs = figures.pairs(r)
     items += [] if pairs is None else [pairs]
     return Section("Posterior", [*items, *figures.caterpillars(r)])
@@ -237,7 +244,7 @@ def _percent(interval: Sequence[str]) -> str:
 
 
 def _link(link: object) -> str:
-    return "" if link in (None, "identity") else f"    ({link})"
+    return "" if link in (None, "", "identity") else f"    ({link})"
 
 
 def _limit(value: float) -> str:

@@ -20,7 +20,7 @@ def trial_facts(data: pd.DataFrame, design: Design) -> list[tuple[str, str]]:
     rt, choice = numeric_column(data, "rt"), numeric_column(data, "choice")
     known = rt[np.isfinite(rt)]
     facts = [("trials", f"{len(data):,}")]
-    facts += [(_plural(g), f"{data[g].nunique():,}") for g in design.groups]
+    facts += [(g, f"{data[g].nunique():,} groups") for g in design.groups]
     facts += [(c, _values(data[c])) for c in design.covariates]
     if len(known):
         low, middle, high = np.quantile(known, QUANTILES)
@@ -56,7 +56,3 @@ def _values(column: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(values.dtype):
         return f"{values.min():.4g} to {values.max():.4g} ({len(found)} values)"
     return f"{len(found)} values"
-
-
-def _plural(name: str) -> str:
-    return name if name.endswith("s") else f"{name}s"

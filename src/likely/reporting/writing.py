@@ -35,18 +35,20 @@ def report(
 
     Args:
         fit: what `likely.fit` or `likely.open_fit` returned, or the folder of a fit.
-        path: of the file to write.
+        path: of the file to write, or of a folder, in which it is report.html.
         progress: whether a bar is shown once it takes more than two seconds.
 
     Returns:
         The path.
 
     Raises:
-        FileFormatError: if the folder is not one of a fit.
+        LikelyError: if it is no fit, or the folder is not one of a fit.
         OSError: if the file cannot be written.
     """
     results = _results(fit)
     path = Path(path)
+    if path.is_dir():
+        path = path / "report.html"
     text = render(page(results, progress=progress))
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -38,6 +38,7 @@ from likely.results.record import (
     described,
     graph_png,
     predictions,
+    require_fit,
     with_prior,
 )
 from likely.results.reproduce import script
@@ -75,8 +76,9 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
 
     Raises:
         OSError: if the files cannot be written.
-        FileFormatError: if the likelihood cannot be kept in a file.
+        LikelyError: if it is no fit.
     """
+    require_fit(fit)
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     for name in (*FILES, SCRIPT, COMMAND):
@@ -136,6 +138,7 @@ def open_fit(folder: str | Path) -> Results:
             fixed=settings["fixed"],
             lapse=settings["lapse"],
             lapses=settings["lapses"],
+            description=settings["description"],
             outside=settings[OUTSIDE],
             seed=settings["seed"],
             request=Request(
@@ -194,6 +197,7 @@ def _settings(known: dict[str, Any]) -> dict[str, Any]:
         "fixed": known["fixed"],
         "lapse": known["lapse"],
         "lapses": known["lapses"],
+        "description": known["description"],
         "priors": [
             {name: _plain(value) for name, value in row.items()}
             for row in known["priors"].to_dict(orient="records")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from likely.errors import LikelyError
 from likely.progress import Progress
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Results:
         fixed: parameter -> value.
         lapse: probability of a lapse, 0 for none, None if it is estimated.
         lapses: what lapses are like, in words.
+        description: of the trials and how they were read, as it was said before fitting.
         outside: share of posterior draws with a parameter outside the box of the likelihood.
         seed: of the draws.
         request: what was asked for.
@@ -80,6 +82,7 @@ class Results:
     fixed: Mapping[str, float]
     lapse: float | None
     lapses: str
+    description: str
     outside: float
     seed: int
     request: Request
@@ -90,6 +93,7 @@ class Results:
 
 def results_of(fit: Fit, request: Request | None = None) -> Results:
     """Return the results of a fit; predictions and prior draws are made with its seed."""
+    require_fit(fit)
     with Progress("summarising the fit", 4) as progress:
         idata = with_prior(fit)
         progress.update(1)
@@ -108,6 +112,15 @@ def results_of(fit: Fit, request: Request | None = None) -> Results:
     )
 
 
+def require_fit(fit: object) -> None:
+    """Raise LikelyError for what cannot be a fit, such as the draws alone."""
+    if not hasattr(fit, "specification"):
+        raise LikelyError(
+            f"a {type(fit).__name__} is not a fit; pass what lk.fit returned, or the folder of a "
+            "fit."
+        )
+
+
 def described(fit: Fit, request: Request | None) -> dict[str, Any]:
     """Return the fields of the results that need no work."""
     lapses = fit.specification.lapses
@@ -120,6 +133,7 @@ def described(fit: Fit, request: Request | None) -> dict[str, Any]:
         "fixed": {name: float(value) for name, value in fit.specification.fixed.items()},
         "lapse": probability,
         "lapses": "" if lapses is None else str(lapses),
+        "description": str(getattr(fit.specification, "description", "")),
         "outside": fit.outside_box(),
         "seed": fit.seed,
         "request": _completed(request or Request(), fit),
