@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type, grad_not_implemented
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
+from pytensor.graph.replace import _vectorize_node
 from pytensor.graph.rewriting.basic import node_rewriter
 from pytensor.graph.traversal import ancestors
 from pytensor.link.jax.dispatch.basic import jax_funcify
@@ -169,6 +171,32 @@ def _require_columns(density: Density, theta: TensorVariable) -> None:
     columns, wanted = theta.type.shape[1], len(density.declaration.parameters)
     if columns not in (None, wanted):
         raise ValueError(f"rows of {columns} parameters do not fit a model of {wanted}.")
+
+
+@_vectorize_node.register(TrialLogDensity)
+def vectorize_trial_log_density(
+    op: TrialLogDensity,
+    node: Apply,
+    weights: TensorVariable,
+    theta: TensorVariable,
+    trials: TensorVariable,
+    index: TensorVariable,
+) -> Apply:
+    """Evaluate batches of parameter rows (..., r, p) of the same trials in one call of the kernel.
+
+    That is how log likelihoods of many posterior draws are made. Outputs are (..., n).
+    """
+    if weights.ndim > 1 or trials.ndim > 2 or index.ndim > 1:
+        raise NotImplementedError("only parameters can be batched, not trials or weights.")
+    batch, (rows, p), n = tuple(theta.shape)[:-2], tuple(theta.shape)[-2:], trials.shape[0]
+    size = pt.prod(pt.stack(batch))
+    one_each = pt.switch(pt.eq(rows, 1), 0, pt.arange(n))
+    row = one_each if node.inputs[3].type.shape == (0,) else index
+    rows_of_all = (pt.arange(size)[:, None] * rows + row[None, :]).ravel()
+    repeated = pt.broadcast_to(trials[None], (size, n, 2)).reshape((size * n, 2))
+    values = op(weights, theta.reshape((size * rows, p)), repeated, rows_of_all)
+    shaped: Apply = values.reshape((*batch, n)).owner
+    return shaped
 
 
 @register_specialize
