@@ -34,7 +34,7 @@ from likely.kernels.perceptron import abreast, along, everything, forward, padde
 from likely.kernels.rows import group_by, row_of
 from likely.kernels.vectors import exponential
 
-SPACING = 1.0 / 64.0  # of the grid; inputs run from -1 to 1 over the box
+SPACING = 1.0 / 128.0  # of the grid; inputs run from -1 to 1 over the box
 POINTS = 6  # of the polynomial
 SHARED = 2  # trials to a row from which on it is worth looking at rows
 EXACT = 1e-6  # the error of a log density above which a trial is not interpolated
