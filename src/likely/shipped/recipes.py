@@ -232,7 +232,7 @@ RECIPES: Mapping[str, Recipe] = {
     "ornstein_angle": Trained(60_000, hidden=_WIDE),
     "gamma_drift": Trained(60_000, hidden=_WIDE),
     "gamma_drift_angle": Trained(hidden=_WIDE),
-    "shrink_spot": Trained(60_000, hidden=_WIDE),
+    "shrink_spot": Trained(300_000, 60_000, _WIDE),
     "conflict_ds": Trained(60_000, 40_000, _WIDE),
     "conflict_stimflex": Trained(sets=40_000, hidden=_WIDE),
     "levy": Trained(60_000, 150_000, labels="draws"),
