@@ -14,10 +14,11 @@ import pandas as pd
 
 from likely.checks import require_seed
 from likely.errors import OutsideBoxWarning, ParameterError
+from likely.regression.drawing import drawn_trials
 from likely.regression.formulas import is_intercept
-from likely.regression.lapses import PROBABILITY, Lapses
+from likely.regression.lapses import Lapses
 from likely.regression.standard import HERE, standard
-from likely.trials import read_trials
+from likely.trials import deadlines, read_trials
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -94,21 +95,16 @@ class Fit:
             seed: any integer from 0 to 2^64 - 1.
 
         Returns:
-            A frame like `data`, repeated for each draw, with rt (seconds) and choice drawn anew;
-            a column `draw` tells them apart.
+            A frame like `data`, repeated for each draw, with rt (seconds) and choice drawn anew,
+            both NaN where a deadline passed before a response; a column `draw` tells them apart.
         """
         theta = {name: values.reshape(-1) for name, values in self.parameters(draws).items()}
-        lapses = self.specification.lapses
-        probability = theta.pop(PROBABILITY.name, None) if lapses is not None else None
-        drawn = self.likelihood.sample(theta, 1, seed)
-        if lapses is not None:
-            choices = self.likelihood.declaration.choices
-            drawn = lapses.scatter(drawn, choices, seed, probability)
+        deadline = deadlines(self.data)
+        late = None if deadline is None else np.tile(deadline, draws)
+        drawn = drawn_trials(self.likelihood, self.specification.lapses, theta, late, seed)
         repeated = self.data.iloc[np.tile(np.arange(len(self.data)), draws)].reset_index(drop=True)
         return repeated.assign(
-            rt=drawn["rt"].to_numpy(),
-            choice=drawn["choice"].to_numpy(),
-            draw=np.repeat(np.arange(draws), len(self.data)),
+            rt=drawn[:, 0], choice=drawn[:, 1], draw=np.repeat(np.arange(draws), len(self.data))
         )
 
     def outside_box(self) -> float:

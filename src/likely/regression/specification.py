@@ -36,7 +36,7 @@ from likely.regression.priors import (
     on_the_link,
     require_all_used,
 )
-from likely.trials import encode, numeric_column
+from likely.trials import deadlines, encode, numeric_column
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -241,11 +241,15 @@ def _bambi(
     others = [
         f"{n} ~ {text}" for n, text in formulas.items() if n != parent and not is_intercept(text)
     ]
-    formula = bmb.Formula(f"c(rt, choice) ~ {formulas[parent]}", *others)
+    limit = deadlines(data)
+    response = "c(rt, choice)" if limit is None else "c(rt, choice, deadline)"
+    formula = bmb.Formula(f"{response} ~ {formulas[parent]}", *others)
     named = {name.split(" ~ ")[0] for name in others} | {parent}
     priors = {name: prior for name, prior in constants.items() if name not in named}
     # Bambi refuses missing values, of which encoded trials have none.
-    trials = _plain(data[list(columns)]).assign(rt=encoded[:, 0], choice=encoded[:, 1])
+    observed = {"rt": encoded[:, 0], "choice": encoded[:, 1]}
+    observed |= {} if limit is None else {"deadline": limit}
+    trials = _plain(data[list(columns)]).assign(**observed)
     model = bambi_model(formula, trials, family, priors)
     for term in model.parameters[parent].terms.values():
         term.prefix = parent
