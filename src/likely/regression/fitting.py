@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from likely.checks import require_seed
-from likely.errors import OutsideBoxWarning, ParameterError
+from likely.errors import OutsideBoxWarning, ParameterError, SamplingInterrupted
 from likely.regression.drawing import drawn_trials
 from likely.regression.formulas import is_intercept
 from likely.regression.lapses import Lapses
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SAMPLE = {"draws": 1000, "tune": 1000, "chains": 4}
 WORKINGS = ("_offset", "_link")  # of what a summary shows already
 LOOKED_AT = 2_500_000
+FEWEST = 10  # draws of a chain that are worth keeping when sampling is interrupted
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ class Fit:
         data: the trials.
         specification: what was estimated and what fixed, with formulas, links and priors.
         seed: the seed of the draws.
+        sample: arguments of the sampler, as they were given.
     """
 
     idata: xr.DataTree
@@ -54,11 +56,17 @@ class Fit:
     data: pd.DataFrame
     specification: Specification
     seed: int
+    sample: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> pm.Model:
         """The PyMC model; the trials are its variable "trials"."""
         return self.specification.model
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What `likely.fit` was called with besides formulas, fixed values and `sample`."""
+        return self.specification.arguments
 
     @property
     def bambi(self) -> bmb.Model:
@@ -155,7 +163,7 @@ def specify(
     trials, description = standard(
         data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding
     )
-    return build(
+    specification = build(
         likelihood,
         trials,
         description=description,
@@ -165,6 +173,17 @@ def specify(
         lapses=_lapses(lapse),
         noncentered=noncentered,
     )
+    given = {
+        "priors": (priors, {}),
+        "lapse": (lapse, 0.0),
+        "noncentered": (noncentered, None),
+        "rt": (rt, "rt"),
+        "choice": (choice, "choice"),
+        "deadline": (deadline, None),
+        "coding": (coding, {}),
+    }
+    told = {n: value for n, (value, default) in given.items() if value not in (None, default)}
+    return replace(specification, arguments=told)
 
 
 def fit(
@@ -227,6 +246,8 @@ def fit(
         TrialsError: for malformed trials and columns that are missing or incomplete.
         ParameterError: for formulas, values and priors that cannot be.
         FileFormatError: if there is no such likelihood.
+        SamplingInterrupted: on Ctrl-C after some draws; it is a KeyboardInterrupt whose `fit` holds
+            them.
 
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
@@ -250,17 +271,25 @@ def fit(
 
 
 def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
-    """Draw from the posterior of what was specified; arguments are those of `likely.fit`."""
+    """Draw from the posterior of what was specified; arguments are those of `likely.fit`.
+
+    Raises:
+        SamplingInterrupted: a KeyboardInterrupt that holds a fit of the draws until then, if all
+            chains had made at least ten.
+    """
     import pymc as pm
 
     require_seed(seed)
     arguments = _adaptive({**SAMPLE, **sample})
     with specification.model:
         idata = pm.sample(random_seed=seed, var_names=specification.sampled, **arguments)
-    if idata["posterior"].sizes["draw"] < arguments["draws"]:
-        raise KeyboardInterrupt  # some samplers return what they have when interrupted
+    drawn = idata["posterior"].sizes["draw"]
+    if drawn < min(arguments["draws"], FEWEST):
+        raise KeyboardInterrupt
     _name_the_parent(idata, specification)
-    result = Fit(idata, specification.likelihood, specification.data, specification, seed)
+    result = Fit(idata, specification.likelihood, specification.data, specification, seed, sample)
+    if drawn < arguments["draws"]:  # samplers return what they have when they are interrupted
+        raise SamplingInterrupted(result)
     _warn_if_outside(result)
     return result
 

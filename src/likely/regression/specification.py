@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import bambi as bmb
@@ -59,6 +59,8 @@ class Specification:
         lapses: the share of trials that the likelihood does not describe, if any.
         bambi: the Bambi model, built.
         description: a summary of the trials.
+        arguments: further arguments of `likely.fit` that it was made with, such as priors, as far
+            as they are not the default.
     """
 
     likelihood: Likelihood
@@ -70,6 +72,7 @@ class Specification:
     lapses: Lapses | None
     bambi: bmb.Model
     description: Description
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> pm.Model:

@@ -125,6 +125,18 @@ def held_down(
     ]
 
 
+def unfinished(draws: int, asked: int) -> list[Warned]:
+    """Return a warning if there are fewer draws of each chain than were asked for."""
+    if draws >= asked:
+        return []
+    return [
+        Warned(
+            f"Sampling was interrupted after {draws:,} of {asked:,} draws.",
+            "What follows is of these draws alone; fit again for all of them.",
+        )
+    ]
+
+
 def _statistics(
     idata: xr.DataTree,
 ) -> tuple[int | None, float | None, int | None, float | None]:
