@@ -283,20 +283,23 @@ def test_interrupted_sampling_keeps_its_draws(
     likelihood: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def partial(**arguments: Any) -> xr.DataTree:
-        values = np.random.default_rng(1).normal(size=(2, 30))
+        values = np.random.default_rng(1).normal(size=(4, 40))
+        values[0, 30:], values[1, 2:], values[2] = np.nan, np.nan, np.nan  # as nutpie leaves them
         names = {"v_Intercept": values, "a": 1 + 0.01 * values, "t": 0.2 + 0.01 * values}
         drawn = {name: (("chain", "draw"), value) for name, value in names.items()}
-        coords = {"chain": [0, 1], "draw": np.arange(30)}
+        coords = {"chain": np.arange(4), "draw": np.arange(40)}
         return xr.DataTree.from_dict({"posterior": xr.Dataset(drawn, coords)})
 
     monkeypatch.setattr(pm, "sample", partial)
     monkeypatch.setattr("likely.reporting.report", lambda results, path: path)  # it takes seconds
     outcome = command(*FIT, "--model", str(likelihood), "--z", "0.5", "--draws", "500")
     assert outcome.code == INTERRUPTED, outcome.err
-    assert "warning: Sampling was interrupted after 30 of 500 draws." in outcome.err
+    assert "warning: Sampling was interrupted: 2 of 4 chains have 30 of 500 draws." in outcome.err
     last = "likely: interrupted; the draws until then are in out, with report.html."
     assert outcome.err.splitlines()[-1] == last
-    assert likely.open_fit("out").idata["posterior"].sizes["draw"] == 30
+    kept = likely.open_fit("out").idata["posterior"]
+    assert kept["t"].shape == (2, 30)
+    assert not kept["t"].isnull().any()
     data = pd.read_csv("trials.csv").rename(columns={"RT": "rt", "correct": "choice"})
     with pytest.raises(SamplingInterrupted) as raised, pytest.warns(RecodedWarning):
         likely.fit(data, model=likelihood, fixed={"z": 0.5}, seed=1, draws=500)

@@ -16,6 +16,7 @@ import likely as lk
 from likely.errors import ParameterError, TrialsError
 from likely.regression import Fit
 from likely.regression.ceilings import Ceiling
+from likely.results.pointwise import log_likelihood
 from likely.silence import silence
 from likely.trials import encode, without_nan
 
@@ -201,6 +202,8 @@ def test_fits_know_deadlines_and_lapses(ddm: lk.Likelihood) -> None:
     tree = xr.DataTree.from_dict({"posterior": one})
     plan.bambi.compute_log_likelihood(tree)
     np.testing.assert_allclose(tree["log_likelihood"]["trials"][0, 0], expected, rtol=1e-7)
+    for_comparisons = log_likelihood(plan.model, tree, progress=False)["log_likelihood"]
+    np.testing.assert_allclose(for_comparisons["trials"][0, 0], expected, rtol=1e-7)
 
 
 @pytest.mark.parametrize("lapse", [0.0, UNIFORM])

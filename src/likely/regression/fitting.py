@@ -17,6 +17,7 @@ from likely.errors import OutsideBoxWarning, ParameterError, SamplingInterrupted
 from likely.regression.drawing import drawn_trials
 from likely.regression.formulas import is_intercept
 from likely.regression.lapses import Lapses
+from likely.regression.partial_draws import common_draws
 from likely.regression.standard import HERE, standard
 from likely.trials import deadlines, read_trials
 from likely.typing import FloatArray
@@ -274,8 +275,8 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     """Draw from the posterior of what was specified; arguments are those of `likely.fit`.
 
     Raises:
-        SamplingInterrupted: a KeyboardInterrupt that holds a fit of the draws until then, if all
-            chains had made at least ten.
+        SamplingInterrupted: a KeyboardInterrupt that holds a fit of the draws until then, if there
+            are at least ten of a chain; chains that had hardly begun are left out.
     """
     import pymc as pm
 
@@ -283,12 +284,14 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     arguments = _adaptive({**SAMPLE, **sample})
     with specification.model:
         idata = pm.sample(random_seed=seed, var_names=specification.sampled, **arguments)
-    drawn = idata["posterior"].sizes["draw"]
-    if drawn < min(arguments["draws"], FEWEST):
+    chains, draws = arguments["chains"], arguments["draws"]
+    idata = common_draws(idata)
+    found = idata["posterior"].sizes
+    if found["draw"] < min(draws, FEWEST):
         raise KeyboardInterrupt
     _name_the_parent(idata, specification)
     result = Fit(idata, specification.likelihood, specification.data, specification, seed, sample)
-    if drawn < arguments["draws"]:  # samplers return what they have when they are interrupted
+    if found["chain"] < chains or found["draw"] < draws:  # what samplers return on Ctrl-C
         raise SamplingInterrupted(result)
     _warn_if_outside(result)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,13 +126,17 @@ def held_down(
     ]
 
 
-def unfinished(draws: int, asked: int) -> list[Warned]:
-    """Return a warning if there are fewer draws of each chain than were asked for."""
-    if draws >= asked:
+def unfinished(idata: xr.DataTree, sample: Mapping[str, Any]) -> list[Warned]:
+    """Return a warning if there are fewer chains, or draws of each, than were asked for."""
+    sizes = idata["posterior"].sizes
+    chains, draws = sizes["chain"], sizes["draw"]
+    asked = sample.get("chains", chains), sample.get("draws", draws)
+    if chains >= asked[0] and draws >= asked[1]:
         return []
     return [
         Warned(
-            f"Sampling was interrupted after {draws:,} of {asked:,} draws.",
+            f"Sampling was interrupted: {chains} of {asked[0]} chains have {draws:,} of "
+            f"{asked[1]:,} draws.",
             "What follows is of these draws alone; fit again for all of them.",
         )
     ]

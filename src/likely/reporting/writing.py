@@ -88,7 +88,7 @@ def diagnosis_of(r: Results) -> Diagnosis:
     """Return the health of the draws of these results."""
     found = diagnose(r.idata, r.summary, outside=r.outside)
     early = held_down(r.idata, r.likelihood.declaration.non_decision, r.data, lapses=_has_lapses(r))
-    short = unfinished(found.draws, int(r.request.sample.get("draws", 0)))
+    short = unfinished(r.idata, r.request.sample)
     return replace(found, warnings=(*short, *found.warnings, *early))
 
 
