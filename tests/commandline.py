@@ -10,7 +10,8 @@ from typing import Any
 
 import pymc as pm
 
-from likely.cli import BAD_INPUT, run
+from likely.cli import run
+from likely.commands.exit_codes import BAD_INPUT
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,10 @@ class Finished:
     data: pd.DataFrame
     specification: Any
     seed: int = 3
+    sample: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(
+        default_factory=lambda: {"priors": {"v_coherence": (0.1, 1.0)}, "lapse": 0.0}
+    )
 
     def summary(self) -> pd.DataFrame:
         return az.summary(self.idata, ci_prob=0.94, ci_kind="eti", round_to="none")

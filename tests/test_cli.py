@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ from handmade import handmade_ddm
 import likely
 from likely import simulation
 from likely.certificates.effort import Effort
-from likely.cli import BAD_INPUT, INTERRUPTED, SUCCESS
-from likely.commands.fit import _report_convergence, _report_early_response
+from likely.commands.exit_codes import BAD_INPUT, INTERRUPTED, SUCCESS
+from likely.errors import RecodedWarning, SamplingInterrupted
 from likely.results.folder import COMMAND, FILES
 
 ROITMAN = Path(__file__).parents[2] / "shared" / "data" / "roitman_rts.csv"
@@ -205,24 +204,9 @@ def test_one_chain_is_not_trusted(likelihood: Path, monkeypatch: pytest.MonkeyPa
     words = ["--z", "0.5", "--draws", "20", "--tune", "50", "--chains", "1"]
     outcome = command(*FIT, f"-m{likelihood}", *words)
     assert outcome.code == SUCCESS, outcome.err
-    assert "one chain cannot show whether it has converged" in outcome.err
+    assert "warning: There is one chain only." in outcome.err
     assert "r-hat" not in outcome.err
     assert logging.getLogger("pymc").level < logging.ERROR
-
-
-@pytest.mark.parametrize(("r_hat", "warned"), [(1.0, False), (1.2, True), (np.nan, True)])
-def test_chains_that_disagree_or_stand_still_are_warned_of(
-    r_hat: float, warned: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = SimpleNamespace(
-        idata={
-            "posterior": SimpleNamespace(sizes={"chain": 2}),
-            "sample_stats": {"diverging": np.zeros((2, 5), dtype=bool)},
-        },
-        summary=lambda: pd.DataFrame({"r_hat": [1.001, r_hat]}),
-    )
-    _report_convergence(result)  # type: ignore[arg-type]
-    assert ("warning: r-hat is up to" in capsys.readouterr().err) == warned
 
 
 FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
@@ -295,6 +279,34 @@ def test_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("trials")
+def test_interrupted_sampling_keeps_its_draws(
+    likelihood: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def partial(**arguments: Any) -> xr.DataTree:
+        values = np.random.default_rng(1).normal(size=(4, 40))
+        values[0, 30:], values[1, 2:], values[2] = np.nan, np.nan, np.nan  # as nutpie leaves them
+        names = {"v_Intercept": values, "a": 1 + 0.01 * values, "t": 0.2 + 0.01 * values}
+        drawn = {name: (("chain", "draw"), value) for name, value in names.items()}
+        coords = {"chain": np.arange(4), "draw": np.arange(40)}
+        return xr.DataTree.from_dict({"posterior": xr.Dataset(drawn, coords)})
+
+    monkeypatch.setattr(pm, "sample", partial)
+    monkeypatch.setattr("likely.reporting.report", lambda results, path: path)  # it takes seconds
+    outcome = command(*FIT, "--model", str(likelihood), "--z", "0.5", "--draws", "500")
+    assert outcome.code == INTERRUPTED, outcome.err
+    assert "warning: Sampling was interrupted: 2 of 4 chains have 30 of 500 draws." in outcome.err
+    last = "likely: interrupted; the draws until then are in out, with report.html."
+    assert outcome.err.splitlines()[-1] == last
+    kept = likely.open_fit("out").idata["posterior"]
+    assert kept["t"].shape == (2, 30)
+    assert not kept["t"].isnull().any()
+    data = pd.read_csv("trials.csv").rename(columns={"RT": "rt", "correct": "choice"})
+    with pytest.raises(SamplingInterrupted) as raised, pytest.warns(RecodedWarning):
+        likely.fit(data, model=likelihood, fixed={"z": 0.5}, seed=1, draws=500)
+    assert raised.value.fit.summary().loc["t", "mean"] == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.usefixtures("trials")
 def test_interrupted_sampling_leaves_nothing(
     likelihood: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,20 +366,6 @@ def test_output_to_a_closed_pipe_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == SUCCESS
-
-
-def test_an_early_response_that_holds_t_down_is_pointed_out(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for t, warned in ((0.195, True), (0.15, False)):
-        result = SimpleNamespace(
-            idata={"posterior": {"t": np.array([t])}},
-            likelihood=SimpleNamespace(declaration=SimpleNamespace(non_decision="t")),
-            specification=SimpleNamespace(lapses=None),
-            data=pd.DataFrame({"rt": [0.2, 0.6]}),
-        )
-        _report_early_response(result)  # type: ignore[arg-type]
-        assert ("--lapse 0.02" in capsys.readouterr().err) == warned
 
 
 @pytest.mark.parametrize("words", [["train", "ddm", "--steps", "1"], ["simulate", "ddm"]])

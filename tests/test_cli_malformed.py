@@ -14,7 +14,7 @@ from handmade import handmade_ddm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likely.cli import SUCCESS
+from likely.commands.exit_codes import SUCCESS
 
 NAMES = st.sampled_from(["rt", "choice", "RT", "deadline", "coh", "a b", "", "1", "@x", "_", "é"])
 CELLS = st.one_of(

@@ -20,7 +20,7 @@ from distributed import Client
 from generating import tree
 
 import likely as lk
-from likely.cli import SUCCESS
+from likely.commands.exit_codes import SUCCESS
 from likely.dataset.cluster import dask_executor
 from likely.dataset.store import LAST
 from likely.errors import WorkersError

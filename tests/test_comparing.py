@@ -17,7 +17,7 @@ from finished import Finished, finished
 from handmade import handmade_ddm
 
 from likely import compare, plots
-from likely.cli import SUCCESS
+from likely.commands.exit_codes import SUCCESS
 from likely.errors import DistrustWarning, FileFormatError, LikelyError
 from likely.results import save_fit
 from likely.results.folder import POINTWISE

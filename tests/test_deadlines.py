@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import bambi as bmb
 import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import xarray as xr
+from scipy import stats
 
 import likely as lk
-from likely.errors import ParameterError
+from likely.errors import ParameterError, TrialsError
+from likely.regression import Fit
+from likely.regression.ceilings import Ceiling
+from likely.results.pointwise import log_likelihood
 from likely.silence import silence
-from likely.trials import encode
+from likely.trials import encode, without_nan
 
 THETA = {"v": 0.8, "a": 1.2, "z": 0.45, "t": 0.3}
 DEADLINES = (0.31, 0.6, 1.0, 2.5, 10.0)
@@ -161,3 +167,90 @@ def test_trials_are_copied_where_they_are_not_contiguous(ddm: lk.Likelihood) -> 
     )  # fmt: skip
     np.testing.assert_allclose(pulled, expected, rtol=1e-12)
     assert gradient.shape == (40, 4)
+
+
+WITHHELD = pd.DataFrame(
+    {
+        "rt": [0.5, np.nan, np.nan, np.nan, 0.9],
+        "choice": [1.0, -1.0, 1.0, np.nan, -1.0],
+        "deadline": [1.0, 1.0, 0.8, 0.8, np.nan],
+    }
+)
+UNIFORM = lk.Lapses(0.2, stats.uniform(0.0, 2.0))
+
+
+def test_lapses_may_be_withheld_too(rng: np.random.Generator) -> None:
+    found = np.exp(UNIFORM.log_density(encode(WITHHELD, (-1, 1)), 2))
+    np.testing.assert_allclose(found, [0.25, 0.5 + 0.25, 0.5 + 0.3, 0.6, 0.25])
+    drawn = lk.Lapses(density=stats.gamma(2.0, scale=0.5)).draw((1, 2, 3), rng, (400_000,))
+    share = ((drawn[:, 1] == 2) | (drawn[:, 0] > 1.2)).mean()
+    trial = pd.DataFrame({"rt": [np.nan], "choice": [2], "deadline": [1.2]})
+    lapses = lk.Lapses(density=stats.gamma(2.0, scale=0.5))
+    (density,) = lapses.log_density(encode(trial, (1, 2, 3)), 3)
+    assert np.exp(density) == pytest.approx(share, abs=0.003)
+
+
+def test_fits_know_deadlines_and_lapses(ddm: lk.Likelihood) -> None:
+    fixed = {name: value for name, value in THETA.items() if name != "v"}
+    plan = lk.specify(WITHHELD, model=ddm, fixed=fixed, lapse=UNIFORM)
+    logp = plan.model.logp(vars=[plan.model["trials"]], sum=False)
+    (density,) = plan.model.compile_fn(logp, mode="FAST_COMPILE")({"v_Intercept": 0.8})
+    lapses = np.log([0.25, 0.75, 0.8, 0.6, 0.25])
+    expected = np.logaddexp(np.log(0.8) + ddm.logp(THETA, WITHHELD), np.log(0.2) + lapses)
+    np.testing.assert_allclose(density, expected, rtol=1e-7)
+    one = xr.Dataset({"v_Intercept": (("chain", "draw"), [[0.8]])}, {"chain": [0], "draw": [0]})
+    tree = xr.DataTree.from_dict({"posterior": one})
+    plan.bambi.compute_log_likelihood(tree)
+    np.testing.assert_allclose(tree["log_likelihood"]["trials"][0, 0], expected, rtol=1e-7)
+    for_comparisons = log_likelihood(plan.model, tree, progress=False)["log_likelihood"]
+    np.testing.assert_allclose(for_comparisons["trials"][0, 0], expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("lapse", [0.0, UNIFORM])
+def test_fits_draw_nothing_after_deadlines(ddm: lk.Likelihood, lapse: float | lk.Lapses) -> None:
+    trials = pd.concat([WITHHELD] * 200, ignore_index=True)
+    fixed = {name: value for name, value in THETA.items() if name != "v"}
+    plan = lk.specify(trials, model=ddm, fixed=fixed, lapse=lapse)
+    draws = xr.Dataset(
+        {"v_Intercept": (("chain", "draw"), np.full((1, 4), 0.8))},
+        {"chain": [0], "draw": np.arange(4)},
+    )
+    tree = xr.DataTree.from_dict({"posterior": draws})
+    by_bambi = plan.bambi.predict(tree, kind="response", inplace=False, random_seed=1)
+    again = plan.bambi.predict(tree, data=WITHHELD, kind="response", inplace=False, random_seed=1)
+    by_fit = Fit(tree, ddm, trials, plan, 1).predict(draws=4, seed=2)
+    with plan.model:
+        by_pymc = pm.sample_posterior_predictive(tree, random_seed=3, progressbar=False)
+    late = np.exp(ddm.log_survival(THETA, 0.8)[0])
+    expected = late if not lapse else 0.8 * late + 0.2 * 0.6
+    limits = trials["deadline"].to_numpy()
+    for drawn in (
+        by_bambi["posterior_predictive"]["trials"].to_numpy()[0],
+        by_fit[["rt", "choice"]].to_numpy().reshape(4, -1, 2),
+        by_pymc["posterior_predictive"]["trials"].to_numpy()[0],
+    ):
+        silent = np.isnan(drawn)
+        assert (silent[..., 0] == silent[..., 1]).all()
+        assert not (drawn[..., 0] > limits).any()
+        assert not silent[:, np.isnan(limits)].any()
+        assert silent[:, limits == 0.8, 0].mean() == pytest.approx(expected, abs=0.045)
+    rt = again["posterior_predictive"]["trials"][..., 0].to_numpy()
+    assert not (rt > WITHHELD["deadline"].to_numpy()).any()
+    assert by_fit["deadline"].tolist()[:4] == [1.0, 1.0, 0.8, 0.8]
+
+
+def test_bambi_takes_deadlines_as_a_third_column(ddm: lk.Likelihood) -> None:
+    coded = without_nan(WITHHELD, (-1, 1))
+    assert coded["deadline"].tolist() == [1.0, 1.0, 0.8, 0.8, np.inf]
+    family = ddm.family(WITHHELD)
+    model = bmb.Model("c(rt, choice, deadline) ~ 1", coded, family=family)
+    np.testing.assert_array_equal(model.response_term.data[:, :2], encode(WITHHELD, (-1, 1)))
+    late = coded.assign(deadline=[0.4, 1.0, 0.8, 0.8, np.inf])
+    with pytest.raises(TrialsError, match="row 0: 0.5 is later than the deadline, 0.4"):
+        bmb.Model("c(rt, choice, deadline) ~ 1", late, family=family).build()
+
+
+def test_deadlines_are_no_response_times(ddm: lk.Likelihood) -> None:
+    trials = WITHHELD.assign(rt=[0.9, np.nan, np.nan, np.nan, 1.1], deadline=[2, 2, 0.4, 0.4, 2])
+    ceiling = Ceiling.observed(ddm.declaration, encode(trials, (-1, 1)), lapses=False)
+    assert ceiling.overall == 0.9

@@ -89,7 +89,7 @@ def test_lapses_are_a_parameter_of_the_family() -> None:
 
 def test_unobserved_times_are_coded_before_bambi_sees_them() -> None:
     data = DATA.assign(deadline=2.0)
-    data.loc[0, "rt"], data.loc[1, ["rt", "choice"]] = np.nan, np.nan
+    data.loc[0, ["rt", "deadline"]], data.loc[1, ["rt", "choice"]] = np.nan, np.nan
     coded = without_nan(data, (-1, 1))
     model = bmb.Model("c(rt, choice) ~ x", coded, family=LIKELIHOOD.family(data))
     model.build()

@@ -12,7 +12,7 @@ from commandline import assert_refused, command
 from generating import tree
 
 import likely as lk
-from likely.cli import INTERRUPTED, SUCCESS
+from likely.commands.exit_codes import INTERRUPTED, SUCCESS
 from likely.dataset import shards
 from likely.labels import Labelling
 

@@ -15,7 +15,7 @@ import xarray as xr
 from commandline import assert_refused, command
 from finished import finished
 
-from likely.cli import SUCCESS
+from likely.commands.exit_codes import SUCCESS
 from likely.errors import LikelyError
 from likely.reporting import report, sections
 from likely.reporting.checks import predictive_checks

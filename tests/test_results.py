@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import bambi as bmb
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from finished import Finished, finished
+from handmade import handmade_ddm
+from scipy import stats
 
+import likely as lk
 from likely.errors import FileFormatError
+from likely.regression import Fit
 from likely.results import Request, Results, open_fit, save_fit
 from likely.results.columns import column_types, read_columns
 from likely.results.folder import (
@@ -25,6 +31,9 @@ from likely.results.folder import (
     SUMMARY,
     TRIALS,
 )
+from likely.results.record import described
+from likely.results.reproduce import script
+from likely.results.source import source
 
 REQUEST = Request("likely fit trials.csv -o out", "trials.csv", "rt < 9", {"draws": 50})
 
@@ -74,7 +83,7 @@ def test_without_a_command_there_is_python_that_says_everything(
     compile(text, "reproduce.py", "exec")
     for part in ("'v': '1 + coherence + (1|subject)'", "fixed={'z': 0.5}", "seed=3", "draws=50"):
         assert part in text
-    assert "'v_coherence': [0.1, 0.333" in text
+    assert "priors={'v_coherence': (0.1, 1.0)}" in text
 
 
 def test_an_interrupted_run_keeps_what_was_finished(
@@ -158,3 +167,67 @@ def test_columns_keep_their_types(tmp_path: Path) -> None:
     data.to_csv(path, index=False)
     types = json.loads(json.dumps(column_types(data)))
     pd.testing.assert_frame_equal(read_columns(path, types), data)
+
+
+def test_calls_are_repeated_from_their_source() -> None:
+    priors = {
+        "v_coherence": bmb.Prior("StudentT", nu=4, mu=0.0, sigma=2.5),
+        "v_1|subject_sigma": bmb.Prior("HalfNormal", noncentered=True, sigma=np.array([0.5, 1.0])),
+        "a": (1.0, 0.5),
+    }
+    coding = {"left": -1, 3: 1, None: 1}
+    given = {"priors": priors, "coding": coding, "deadline": np.float64(2.0), "noncentered": False}
+    for name, value in given.items():
+        again = eval(source(value), {"bmb": bmb, "np": np})
+        assert repr(again) == repr(value).replace("np.float64(2.0)", "2.0"), name
+    lapses = lk.Lapses(0.05, stats.gamma(2, scale=0.5))
+    again = eval(source(lapses), {"lk": lk, "stats": stats})
+    assert again.probability == 0.05
+    assert again.density.logpdf(0.7) == lapses.density.logpdf(0.7)
+    assert source(lk.Lapses()) == "lk.Lapses()"
+    known = {"formula": {}, "fixed": {}, "seed": 1}
+    request = Request(arguments={"lapse": source(lk.Lapses(density=Strange()))})
+    assert "# ... stands for" in script(known | {"request": request})
+
+
+def test_what_python_called_is_called_again(tmp_path: Path) -> None:
+    trials = pd.DataFrame(
+        {"RT": np.linspace(0.4, 1.0, 40), "side": ["left", "right"] * 20, "limit": 2.0}
+    )
+    trials.loc[0, ["RT", "side"]] = np.nan
+    priors = {"v_Intercept": bmb.Prior("Normal", mu=0.5, sigma=1.0)}
+    arguments = {
+        "priors": priors, "lapse": lk.Lapses(0.1), "rt": "RT", "choice": "side",
+        "deadline": "limit", "coding": {"left": 1, "right": -1},
+    }  # fmt: skip
+    fixed = {"a": 1.0, "z": 0.5}
+    plan = lk.specify(trials, model=handmade_ddm(), fixed=fixed, **arguments)
+    assert plan.arguments == arguments
+    sampler = {"draws": 20, "tune": 20, "chains": 2, "nuts_sampler": "pymc", "progressbar": False}
+    drawn = {name: (("chain", "draw"), np.full((2, 20), 0.3)) for name in plan.sampled}
+    idata = xr.DataTree.from_dict({"posterior": xr.Dataset(drawn)})
+    fit = Fit(idata, plan.likelihood, plan.data, plan, 4, sampler)
+    text = script(described(fit, None))
+    calls = []
+    module = SimpleNamespace(
+        open_fit=lambda folder: fit, fit=lambda data, **given: calls.append((data, given)),
+        save_fit=lambda *given: None, Lapses=lk.Lapses,
+    )  # fmt: skip
+    lines = "\n".join(line for line in text.splitlines() if "import likely" not in line)
+    exec(lines, {"lk": module})
+    ((data, given),) = calls
+    assert data is fit.data
+    expected = arguments | {"fixed": fixed, "seed": 4} | sampler
+    del expected["progressbar"]
+    found = {name: given[name] for name in expected}
+    assert found == expected
+    again = {n: v for n, v in given.items() if n not in ("model", "seed", *sampler)}
+    plan_again = lk.specify(data, model=handmade_ddm(), **again)
+    pd.testing.assert_frame_equal(plan_again.data, plan.data)
+    pd.testing.assert_frame_equal(plan_again.priors, plan.priors)
+
+
+class Strange:
+    """A density that is none of scipy.stats."""
+
+    logpdf = logsf = ppf = staticmethod(np.asarray)

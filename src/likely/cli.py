@@ -15,6 +15,7 @@ import click
 from likely.commands.check import check
 from likely.commands.compare import compare
 from likely.commands.demo import demo
+from likely.commands.exit_codes import BAD_INPUT, INTERRUPTED, SUCCESS
 from likely.commands.fit import fit
 from likely.commands.generate import generate
 from likely.commands.messages import say
@@ -24,8 +25,6 @@ from likely.commands.simulate import simulate
 from likely.commands.train import train
 from likely.commands.zoo import zoo
 from likely.errors import LikelyError, LikelyWarning
-
-SUCCESS, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

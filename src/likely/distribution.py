@@ -203,7 +203,7 @@ def add_trials(likelihood: Likelihood, name: str, **arguments: Any) -> TensorVar
     if observed is not None and not isinstance(observed, Variable):
         options["observed"] = _encoded(likelihood, parameters, observed)
     if options.get("dims") is not None:
-        options["dims"] = _with_event(options["dims"])
+        options["dims"] = with_event(options["dims"])
     return Trials(name, likelihood, *parameters, **options)
 
 
@@ -277,7 +277,7 @@ def _require_fit(likelihood: Likelihood, parameters: Sequence[TensorVariable], n
             )
 
 
-def _with_event(dims: str | Sequence[str]) -> tuple[str, ...]:
+def with_event(dims: str | Sequence[str]) -> tuple[str, ...]:
     """Add the dimension of rt and choice to the dimension of trials."""
     dims = (dims,) if isinstance(dims, str) else tuple(dims)
     if EVENT in dims[-1:]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from likely.regression import Fit
 
 
 class LikelyError(ValueError):
@@ -28,6 +32,18 @@ class FileFormatError(LikelyError):
 
 class WorkersError(LikelyError):
     """Workers on other processes or machines cannot be reached, died or do not fit."""
+
+
+class SamplingInterrupted(KeyboardInterrupt):
+    """Sampling was interrupted after some draws, which are kept.
+
+    Args:
+        fit: a `likely.regression.Fit` of the draws that chains had made.
+    """
+
+    def __init__(self, fit: Fit) -> None:
+        super().__init__("sampling was interrupted; the draws until then are in .fit")
+        self.fit = fit
 
 
 class LikelyWarning(UserWarning):

@@ -292,7 +292,10 @@ class Likelihood:
 
         `bambi.Model("c(rt, choice) ~ x", data, family=likelihood.family(data))` then works by
         itself; with `bambi.Formula` there is one formula for each parameter. Bambi refuses NaN: an
-        unobserved time or choice is coded by `likely.trials.without_nan` first.
+        unobserved time or choice is coded by `likely.trials.without_nan` first. With the response
+        c(rt, choice, deadline) predictive draws end at deadlines, too. Columns of words are best
+        made categories, `data.astype({"condition": "category"})`: of pandas' own strings formulas
+        warn. (`likely.fit` does all of that by itself.)
 
         Args:
             trials: the trials to be explained. They tell below what time the non-decision time

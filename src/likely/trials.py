@@ -71,11 +71,15 @@ def encode(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArr
 def without_nan(trials: pd.DataFrame, choices: Sequence[int]) -> pd.DataFrame:
     """Return the frame with columns rt and choice encoded; see the top of this module.
 
+    A deadline that is missing is infinite.
+
     Raises:
         TrialsError: as `encode` does.
     """
     encoded = encode(trials, choices)
-    return trials.assign(rt=encoded[:, 0], choice=encoded[:, 1])
+    limit = deadlines(trials)
+    coded = trials.assign(rt=encoded[:, 0], choice=encoded[:, 1])
+    return coded if limit is None else coded.assign(deadline=limit)
 
 
 def any_encoded(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArray:
@@ -184,12 +188,7 @@ def _encode_frame(frame: pd.DataFrame, choices: Sequence[int]) -> FloatArray:
     _require_choices(choice, choices, rows)
     meaningless = np.isnan(rt) & np.isnan(choice) & ~np.isfinite(deadline)
     _refuse(meaningless, "deadline", rows, lambda i: f"{deadline[i]:.6g}, {_NO_DEADLINE}")
-    _refuse(
-        rt > deadline,
-        "rt",
-        rows,
-        lambda i: f"{rt[i]:.6g} is later than the deadline, {deadline[i]:.6g}; {_LATE}",
-    )
+    _require_before(rt, deadline, rows)
     return _code(rt, choice, deadline)
 
 
@@ -207,6 +206,32 @@ def _code(rt: FloatArray, choice: FloatArray, deadline: FloatArray) -> FloatArra
 def responded(encoded: FloatArray) -> np.ndarray:
     """Tell which encoded trials (n, 2) have a response time."""
     return np.isfinite(encoded[:, 0]) & (encoded[:, 1] < 0.5 * SILENT)
+
+
+def is_withheld(encoded: FloatArray) -> np.ndarray:
+    """Tell which encoded trials (n, 2) are silent choices until a deadline."""
+    return np.isfinite(encoded[:, 1]) & (encoded[:, 1] > 0.5 * SILENT)
+
+
+def require_timely(encoded: FloatArray, deadline: FloatArray) -> None:
+    """Raise TrialsError for a deadline that is no time, or a response after it.
+
+    Args:
+        encoded: trials (n, 2).
+        deadline: of each (n,), infinite where there is none.
+    """
+    rows = range(len(encoded))
+    _require_times("deadline", deadline, rows, unlimited=True)
+    _require_before(np.where(responded(encoded), encoded[:, 0], math.nan), deadline, rows)
+
+
+def _require_before(rt: FloatArray, deadline: FloatArray, rows: Rows) -> None:
+    _refuse(
+        rt > deadline,
+        "rt",
+        rows,
+        lambda i: f"{rt[i]:.6g} is later than the deadline, {deadline[i]:.6g}; {_LATE}",
+    )
 
 
 def deadlines(trials: pd.DataFrame) -> FloatArray | None:

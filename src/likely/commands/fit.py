@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from likely.commands.exit_codes import INTERRUPTED, SUCCESS
 from likely.commands.messages import say
 from likely.commands.model_options import ModelCommand, found, parameters
-from likely.errors import LikelyError, ParameterError, RecodedWarning
+from likely.errors import (
+    LikelyError,
+    ParameterError,
+    RecodedWarning,
+    SamplingInterrupted,
+)
 from likely.quiet import quiet_sampling
 from likely.text_table import aligned
 
@@ -23,9 +29,8 @@ if TYPE_CHECKING:
     from likely.likelihood import Likelihood
     from likely.regression import Fit, Lapses
     from likely.regression.specification import Specification
+    from likely.results import Results
 
-TRUSTED_R_HAT = 1.01
-HELD_DOWN = 0.93  # share of the fastest response beyond which it may be all that holds t down
 ESTIMATED = "estimated"
 SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
@@ -90,7 +95,7 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder for posterior.nc, summary.csv, fit.json and quantiles.png.",
+    help="Folder for report.html, posterior.nc, summary.csv, fit.json and more.",
 )
 def fit(
     trials: Path,
@@ -110,7 +115,7 @@ def fit(
     seed: int,
     output: Path,
     **options: Any,
-) -> None:
+) -> int:
     """Draw from the posterior of a model's parameters, given the trials in a CSV file.
 
     Each parameter of the model is an option: a formula over columns of the file, such as
@@ -123,7 +128,7 @@ def fit(
     Example: likely fit trials.csv --model ddm --v "1 + coherence" --z 0.5 -o fitted
     """
     from likely import regression
-    from likely.commands.fit_folder import Record, write
+    from likely.commands.fit_folder import REPORT, Record, write
     from likely.likelihood import load
     from likely.trials import read_trials
     from likely.writing import require_writable
@@ -150,13 +155,15 @@ def fit(
     sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
     if sampler is not None:
         sample["nuts_sampler"] = sampler
-    with _sampling():
-        result = regression.draw(specification, seed=seed, **sample)
-    _report_early_response(result)
-    _report_convergence(result)
-    write(result, output, Record(_command(), str(trials), where, sample))
+    result, finished = _drawn(specification, seed, sample)
+    results = write(result, output, Record(_command(), str(trials), where, sample))
+    _warn(results)
     click.echo(_table(result))
-    click.echo(f"\n{len(data)} trials; posterior, summary, record and figure in {output}")
+    if not finished:
+        say(f"interrupted; the draws until then are in {output}, with {REPORT}.")
+        return INTERRUPTED
+    click.echo(f"\n{len(data)} trials; open {output / REPORT}, written from the files beside it.")
+    return SUCCESS
 
 
 def split(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, float]]:
@@ -222,32 +229,23 @@ def _recoding_said_once() -> Iterator[None]:
         yield
 
 
-def _report_convergence(result: Fit) -> None:
-    """Say so if the chains may not be trusted."""
-    divergent = int(result.idata["sample_stats"]["diverging"].sum())
-    if divergent:
-        say(f"warning: {divergent} draws diverged; trust the posterior only after a closer look.")
-    if result.idata["posterior"].sizes["chain"] == 1:
-        say("warning: one chain cannot show whether it has converged; draw more (--chains).")
-        return
-    r_hat = float(result.summary()["r_hat"].max(skipna=False))
-    if not r_hat <= TRUSTED_R_HAT:  # NaN, of a chain that stands still, is not to be trusted
-        say(f"warning: r-hat is up to {r_hat:.3f}; take more draws (--draws, --tune).")
+def _warn(results: Results) -> None:
+    """Say what the report warns of."""
+    from likely.reporting.writing import diagnosis_of
+
+    for warned in diagnosis_of(results).warnings:
+        say(f"warning: {warned.what} {warned.remedy}")
 
 
-def _report_early_response(result: Fit) -> None:
-    """Say so if one early response alone holds the non-decision time down."""
-    name = result.likelihood.declaration.non_decision
-    posterior = result.idata["posterior"]
-    if name is None or name not in posterior or result.specification.lapses is not None:
-        return
-    fastest, estimate = float(result.data["rt"].min()), float(posterior[name].mean())
-    if estimate > HELD_DOWN * fastest:
-        say(
-            f"warning: {name} ({estimate:.3f} s) lies just below the fastest response "
-            f"({fastest:.3f} s). If that one came early by accident, allow for lapses: "
-            "--lapse 0.02."
-        )
+def _drawn(specification: Specification, seed: int, sample: dict[str, Any]) -> tuple[Fit, bool]:
+    """Return the fit, and whether sampling went on to its end."""
+    from likely import regression
+
+    try:
+        with _sampling():
+            return regression.draw(specification, seed=seed, **sample), True
+    except SamplingInterrupted as error:
+        return error.fit, False
 
 
 @contextlib.contextmanager

@@ -33,8 +33,8 @@ class Record:
     sample: dict[str, Any]
 
 
-def write(result: Fit, folder: Path, record: Record) -> None:
-    """Write the files of `likely.results.folder`, quantiles.png and report.html."""
+def write(result: Fit, folder: Path, record: Record) -> Results:
+    """Write the files of `likely.results.folder`, quantiles.png and report.html; return results."""
     from likely.reporting import report
 
     request = Request(record.command, record.trials, record.where, record.sample)
@@ -42,6 +42,7 @@ def write(result: Fit, folder: Path, record: Record) -> None:
     with written_whole(folder / QUANTILES) as path:
         path.write_bytes(_quantiles(results))
     report(results, folder / REPORT)
+    return results
 
 
 def _quantiles(results: Results) -> bytes:

@@ -12,7 +12,7 @@ from likely.declaration import Declaration, Parameter
 from likely.errors import ParameterError
 from likely.regression.formulas import is_intercept, lone_group
 from likely.regression.links import Link, LogitByTrial, link_for
-from likely.trials import NO_RESPONSE
+from likely.trials import responded
 from likely.typing import FloatArray
 
 EXPECTED = 0.5
@@ -39,8 +39,7 @@ class Ceiling:
     @classmethod
     def observed(cls, declaration: Declaration, encoded: FloatArray, lapses: bool) -> Ceiling:
         """Bound the non-decision time of a model by encoded trials (n, 2)."""
-        responded = np.isfinite(encoded[:, 0]) & (encoded[:, 1] != NO_RESPONSE)
-        times = np.where(responded, encoded[:, 0], math.nan)
+        times = np.where(responded(encoded), encoded[:, 0], math.nan)
         return cls(declaration.non_decision, times, not lapses and declaration.spread is None)
 
     @property

@@ -11,12 +11,13 @@ import pandas as pd
 import xarray as xr
 from pytensor.tensor.variable import TensorVariable
 
-from likely.distribution import EVENT
+from likely.distribution import DEADLINE, EVENT
 from likely.errors import TrialsError
 from likely.likelihood import Likelihood
-from likely.regression.lapses import PROBABILITY, Lapses
+from likely.regression.drawing import drawn_trials
+from likely.regression.lapses import PROBABILITY, Lapses, mixed
 from likely.regression.links import Link
-from likely.trials import encode
+from likely.trials import deadlines, encode, require_timely
 from likely.typing import FloatArray
 
 SAMPLE_DIMS = ("chain", "draw", "__obs__")
@@ -57,7 +58,7 @@ class TrialsFamily(bmb.Family):
         return tuple(name for name in self.likelihood.params if name != self.likelihood.parent)
 
     def get_data(self, response: Any) -> FloatArray:
-        """Return the response, columns rt, choice and perhaps deadline, as encoded trials (n, 2).
+        """Return the response as encoded trials (n, 2), or (n, 3) with deadlines in column 2.
 
         Raises:
             TrialsError: for malformed trials.
@@ -71,21 +72,29 @@ class TrialsFamily(bmb.Family):
         return _encoded(given, self.trained.declaration.choices)
 
     def posterior_predictive(
-        self, model: bmb.Model, posterior: xr.Dataset, random_seed: Any, **options: Any
+        self,
+        model: bmb.Model,
+        posterior: xr.Dataset,
+        random_seed: Any,
+        data: pd.DataFrame | None = None,
+        **options: Any,
     ) -> xr.DataArray:
-        """Draw trials at posterior draws: (chain, draw, __obs__, response), rt and choice."""
+        """Draw trials at posterior draws: (chain, draw, __obs__, response), rt and choice.
+
+        Both are NaN where a deadline passed: the third column of the response, or the column
+        `deadline` of new data, if there is one.
+        """
         values, coords = self._values(model, posterior)
         shape = next(iter(values.values())).shape
         seed = random_seed if isinstance(random_seed, int) else _seed(random_seed)
         flat = {name: x.reshape(-1) for name, x in values.items()}
-        probability = flat.pop(PROBABILITY.name, None) if self.lapses is not None else None
-        drawn = self.trained.sample(flat, 1, seed)
-        if self.lapses is not None:
-            choices = self.trained.declaration.choices
-            drawn = self.lapses.scatter(drawn, choices, seed, probability)
-        trials = drawn[["rt", "choice"]].to_numpy().reshape(*shape, 2)
+        deadline = _deadlines(model.response_term.data) if data is None else deadlines(data)
+        late = None if deadline is None else np.broadcast_to(deadline, shape).reshape(-1)
+        trials = drawn_trials(self.trained, self.lapses, flat, late, seed)
         return xr.DataArray(
-            trials, coords={**coords, EVENT: ["rt", "choice"]}, dims=(*SAMPLE_DIMS, EVENT)
+            trials.reshape(*shape, 2),
+            coords={**coords, EVENT: ["rt", "choice"]},
+            dims=(*SAMPLE_DIMS, EVENT),
         )
 
     def log_likelihood(
@@ -94,7 +103,8 @@ class TrialsFamily(bmb.Family):
         """Return the log density of each trial at posterior draws: (chain, draw, __obs__)."""
         choices = self.trained.declaration.choices
         term = model.response_term
-        encoded = term.data if data is None else _encoded(term.evaluate_new_data(data), choices)
+        known = term.data if data is None else _encoded(term.evaluate_new_data(data), choices)
+        encoded = np.ascontiguousarray(known[:, :2])
         values, coords = self._values(model, posterior)
         shape = next(iter(values.values())).shape
         rows = {name: x.reshape(-1) for name, x in values.items()}
@@ -140,16 +150,20 @@ class Response:
     def __call__(
         self, name: str, *, observed: FloatArray, dims: tuple[str, ...] | None = None, **given: Any
     ) -> TensorVariable:
-        """Add observed trials to the PyMC model on the stack."""
-        encoded = np.reshape(observed, (-1, 2))
+        """Add observed trials, perhaps with deadlines, to the PyMC model on the stack."""
+        known = np.atleast_2d(observed)
+        encoded, deadline = np.ascontiguousarray(known[:, :2]), _deadlines(known)
+        late = {} if deadline is None else {DEADLINE: deadline}
+        dims = dims and dims[:1]
         if self._lapses is None:
-            return self._likelihood(name, **given, observed=encoded, dims=dims and dims[:1])
+            return self._likelihood(name, **given, **late, observed=encoded, dims=dims)
         lapses = self._lapses.over(encoded)
         probability = given.pop(PROBABILITY.name, lapses.probability)
         self._likelihood.require_answerable(encoded)
-        trials = self._likelihood.dist(**given, size=len(encoded))
+        trials = self._likelihood.dist(**given, **late, size=len(encoded))
         choices = self._likelihood.declaration.choices
-        return lapses.observe(name, trials, encoded, choices, probability, dims)
+        late_lapses = lapses.dist(choices, deadline)
+        return mixed(name, trials, late_lapses, encoded, probability, dims)
 
     def dist(self, **given: Any) -> TensorVariable:
         """Return trials as an unnamed distribution, without lapses."""
@@ -158,9 +172,18 @@ class Response:
 
 
 def _encoded(given: FloatArray, choices: tuple[int, ...]) -> FloatArray:
-    if given.shape[1] == 2:
-        return encode(given, choices)
-    return encode(pd.DataFrame(given, columns=["rt", "choice", "deadline"]), choices)
+    """Return trials (n, 2 or 3) with time and choice encoded, which they may be already."""
+    encoded = encode(given[:, :2], choices)
+    deadline = _deadlines(given)
+    if deadline is None:
+        return encoded
+    require_timely(encoded, deadline)
+    return np.column_stack([encoded, deadline])
+
+
+def _deadlines(trials: FloatArray) -> FloatArray | None:
+    """Return the third column (n,) of trials, if there is one."""
+    return trials[:, 2] if trials.shape[1] == 3 else None
 
 
 def _seed(random_seed: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from likely.checks import require_seed
-from likely.errors import OutsideBoxWarning, ParameterError
+from likely.errors import OutsideBoxWarning, ParameterError, SamplingInterrupted
+from likely.regression.drawing import drawn_trials
 from likely.regression.formulas import is_intercept
-from likely.regression.lapses import PROBABILITY, Lapses
+from likely.regression.lapses import Lapses
+from likely.regression.partial_draws import common_draws
 from likely.regression.standard import HERE, standard
-from likely.trials import read_trials
+from likely.trials import deadlines, read_trials
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 SAMPLE = {"draws": 1000, "tune": 1000, "chains": 4}
 WORKINGS = ("_offset", "_link")  # of what a summary shows already
 LOOKED_AT = 2_500_000
+FEWEST = 10  # draws of a chain that are worth keeping when sampling is interrupted
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,7 @@ class Fit:
         data: the trials.
         specification: what was estimated and what fixed, with formulas, links and priors.
         seed: the seed of the draws.
+        sample: arguments of the sampler, as they were given.
     """
 
     idata: xr.DataTree
@@ -53,11 +57,17 @@ class Fit:
     data: pd.DataFrame
     specification: Specification
     seed: int
+    sample: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> pm.Model:
         """The PyMC model; the trials are its variable "trials"."""
         return self.specification.model
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What `likely.fit` was called with besides formulas, fixed values and `sample`."""
+        return self.specification.arguments
 
     @property
     def bambi(self) -> bmb.Model:
@@ -94,21 +104,16 @@ class Fit:
             seed: any integer from 0 to 2^64 - 1.
 
         Returns:
-            A frame like `data`, repeated for each draw, with rt (seconds) and choice drawn anew;
-            a column `draw` tells them apart.
+            A frame like `data`, repeated for each draw, with rt (seconds) and choice drawn anew,
+            both NaN where a deadline passed before a response; a column `draw` tells them apart.
         """
         theta = {name: values.reshape(-1) for name, values in self.parameters(draws).items()}
-        lapses = self.specification.lapses
-        probability = theta.pop(PROBABILITY.name, None) if lapses is not None else None
-        drawn = self.likelihood.sample(theta, 1, seed)
-        if lapses is not None:
-            choices = self.likelihood.declaration.choices
-            drawn = lapses.scatter(drawn, choices, seed, probability)
+        deadline = deadlines(self.data)
+        late = None if deadline is None else np.tile(deadline, draws)
+        drawn = drawn_trials(self.likelihood, self.specification.lapses, theta, late, seed)
         repeated = self.data.iloc[np.tile(np.arange(len(self.data)), draws)].reset_index(drop=True)
         return repeated.assign(
-            rt=drawn["rt"].to_numpy(),
-            choice=drawn["choice"].to_numpy(),
-            draw=np.repeat(np.arange(draws), len(self.data)),
+            rt=drawn[:, 0], choice=drawn[:, 1], draw=np.repeat(np.arange(draws), len(self.data))
         )
 
     def outside_box(self) -> float:
@@ -159,7 +164,7 @@ def specify(
     trials, description = standard(
         data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding
     )
-    return build(
+    specification = build(
         likelihood,
         trials,
         description=description,
@@ -169,6 +174,17 @@ def specify(
         lapses=_lapses(lapse),
         noncentered=noncentered,
     )
+    given = {
+        "priors": (priors, {}),
+        "lapse": (lapse, 0.0),
+        "noncentered": (noncentered, None),
+        "rt": (rt, "rt"),
+        "choice": (choice, "choice"),
+        "deadline": (deadline, None),
+        "coding": (coding, {}),
+    }
+    told = {n: value for n, (value, default) in given.items() if value not in (None, default)}
+    return replace(specification, arguments=told)
 
 
 def fit(
@@ -231,6 +247,8 @@ def fit(
         TrialsError: for malformed trials and columns that are missing or incomplete.
         ParameterError: for formulas, values and priors that cannot be.
         FileFormatError: if there is no such likelihood.
+        SamplingInterrupted: on Ctrl-C after some draws; it is a KeyboardInterrupt whose `fit` holds
+            them.
 
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
@@ -254,17 +272,27 @@ def fit(
 
 
 def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
-    """Draw from the posterior of what was specified; arguments are those of `likely.fit`."""
+    """Draw from the posterior of what was specified; arguments are those of `likely.fit`.
+
+    Raises:
+        SamplingInterrupted: a KeyboardInterrupt that holds a fit of the draws until then, if there
+            are at least ten of a chain; chains that had hardly begun are left out.
+    """
     import pymc as pm
 
     require_seed(seed)
     arguments = _adaptive({**SAMPLE, **sample})
     with specification.model:
         idata = pm.sample(random_seed=seed, var_names=specification.sampled, **arguments)
-    if idata["posterior"].sizes["draw"] < arguments["draws"]:
-        raise KeyboardInterrupt  # some samplers return what they have when interrupted
+    chains, draws = arguments["chains"], arguments["draws"]
+    idata = common_draws(idata)
+    found = idata["posterior"].sizes
+    if found["draw"] < min(draws, FEWEST):
+        raise KeyboardInterrupt
     _name_the_parent(idata, specification)
-    result = Fit(idata, specification.likelihood, specification.data, specification, seed)
+    result = Fit(idata, specification.likelihood, specification.data, specification, seed, sample)
+    if found["chain"] < chains or found["draw"] < draws:  # what samplers return on Ctrl-C
+        raise SamplingInterrupted(result)
     _warn_if_outside(result)
     return result
 

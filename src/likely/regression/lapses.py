@@ -10,7 +10,7 @@ import pandas as pd
 
 from likely.declaration import Parameter
 from likely.errors import ParameterError
-from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED
+from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED, is_withheld
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Lapses:
         """Return the log density (n,) of lapses among this many choices at encoded trials (n, 2).
 
         Times that were not observed contribute the probability of the choice; choices that were
-        not, the density of the time; neither by a deadline, the probability of a later lapse.
+        not, the density of the time; neither by a deadline, the probability of a later lapse; a
+        choice that is silent, of that choice or of a later lapse with another.
         """
         assert self.density is not None
         rt, choice = encoded[:, 0], encoded[:, 1]
@@ -104,57 +105,42 @@ class Lapses:
             by_time = np.where(timeless, 0.0, self.density.logpdf(seconds))
             late = self.density.logsf(seconds)
         by_choice = np.where(choice == CHOICE_UNOBSERVED, 0.0, -np.log(choices))
-        return np.where(silent, late, by_time + by_choice)
+        withheld = np.log(1.0 + (choices - 1.0) * np.exp(late)) - np.log(choices)
+        timed = np.where(silent, late, by_time + by_choice)
+        return np.where(is_withheld(encoded), withheld, timed)
 
-    def observe(
-        self,
-        name: str,
-        trials: TensorVariable,
-        encoded: FloatArray,
-        choices: tuple[int, ...],
-        probability: TensorVariable | float,
-        dims: tuple[str, ...] | None = None,
-    ) -> TensorVariable:
-        """Add observed trials, lapses among them, to the PyMC model on the stack.
+    def dist(self, choices: tuple[int, ...], deadline: FloatArray | None = None) -> TensorVariable:
+        """Return lapses among these choices as an unnamed distribution.
 
         Args:
-            name: name of the variable.
-            trials: unnamed distribution (n, 2) of trials that are no lapses.
-            encoded: the trials (n, 2), encoded as in `likely.trials`.
             choices: the choices of the model.
-            probability: of a lapse, a scalar or (n,).
-            dims: the dimensions of the variable.
+            deadline: of each trial (n,), infinite where there is none; draws after it are NaN.
         """
-        import pymc as pm
-        import pytensor.tensor as pt
-
-        p = pt.as_tensor(probability, dtype="float64")
-        weights = pt.stack([1.0 - p, p], axis=-1)
-        components = [trials, self._dist(choices)]
-        return pm.Mixture(name, weights, components, observed=encoded, dims=dims)
-
-    def _dist(self, choices: tuple[int, ...]) -> TensorVariable:
         import pymc as pm
         import pytensor.tensor as pt
         from pymc.distributions.shape_utils import rv_size_is_none
         from pymc.pytensorf import constant_fold
 
-        def log_density(value: TensorVariable, among: TensorVariable) -> TensorVariable:
+        def log_density(value: TensorVariable, *parameters: TensorVariable) -> TensorVariable:
             # What was observed is constant, and lapses have no parameters.
             (encoded,) = constant_fold([value])
             return pt.constant(self.log_density(np.reshape(encoded, (-1, 2)), len(choices)))
 
         quantiles = np.asarray(self._times((np.arange(TABLE) + 0.5) / TABLE))
 
-        def drawn(among: TensorVariable, size: Any) -> TensorVariable:
-            batch = () if rv_size_is_none(size) else size
+        def drawn(among: TensorVariable, limit: TensorVariable, size: Any) -> TensorVariable:
+            batch = limit.shape if rv_size_is_none(size) else size
             place, picked = (pm.Uniform.dist(size=batch) for _ in range(2))
             rt = pt.as_tensor(quantiles)[(place * TABLE).astype(int)]
             choice = among[(picked * len(choices)).astype(int)]
-            return pt.stack([rt, choice], axis=-1)
+            trials = pt.stack([rt, choice], axis=-1)
+            return pt.switch(pt.gt(rt, limit)[..., None], np.nan, trials)
 
         among = np.array(choices, dtype=np.float64)
-        return pm.CustomDist.dist(among, logp=log_density, dist=drawn, signature="(c)->(2)")
+        limit = np.array(np.inf) if deadline is None else deadline
+        return pm.CustomDist.dist(
+            among, limit, logp=log_density, dist=drawn, signature="(c),()->(2)"
+        )
 
     def draw(
         self, choices: tuple[int, ...], rng: np.random.Generator, size: tuple[int, ...]
@@ -191,6 +177,35 @@ class Lapses:
             rt=np.where(lapsed, lapses[:, 0], drawn["rt"]),
             choice=np.where(lapsed, lapses[:, 1], drawn["choice"]),
         )
+
+
+def mixed(
+    name: str,
+    trials: TensorVariable,
+    lapses: TensorVariable,
+    encoded: FloatArray,
+    probability: TensorVariable | float,
+    dims: tuple[str, ...] | None = None,
+) -> TensorVariable:
+    """Add observed trials, lapses among them, to the PyMC model on the stack.
+
+    Args:
+        name: name of the variable.
+        trials: unnamed distribution (n, 2) of trials that are no lapses.
+        lapses: that of lapses.
+        encoded: the trials (n, 2), encoded as in `likely.trials`.
+        probability: of a lapse, a scalar or (n,).
+        dims: the dimension of trials.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    from likely.distribution import with_event
+
+    p = pt.as_tensor(probability, dtype="float64")
+    weights = pt.stack([1.0 - p, p], axis=-1)
+    full = None if dims is None else with_event(dims)
+    return pm.Mixture(name, weights, [trials, lapses], observed=encoded, dims=full)
 
 
 def longest_time(encoded: FloatArray) -> float:

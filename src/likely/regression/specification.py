@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import bambi as bmb
@@ -36,7 +36,7 @@ from likely.regression.priors import (
     on_the_link,
     require_all_used,
 )
-from likely.trials import encode, numeric_column
+from likely.trials import deadlines, encode, numeric_column
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Specification:
         lapses: the share of trials that the likelihood does not describe, if any.
         bambi: the Bambi model, built.
         description: a summary of the trials.
+        arguments: further arguments of `likely.fit` that it was made with, such as priors, as far
+            as they are not the default.
     """
 
     likelihood: Likelihood
@@ -70,6 +72,7 @@ class Specification:
     lapses: Lapses | None
     bambi: bmb.Model
     description: Description
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> pm.Model:
@@ -241,11 +244,15 @@ def _bambi(
     others = [
         f"{n} ~ {text}" for n, text in formulas.items() if n != parent and not is_intercept(text)
     ]
-    formula = bmb.Formula(f"c(rt, choice) ~ {formulas[parent]}", *others)
+    limit = deadlines(data)
+    response = "c(rt, choice)" if limit is None else "c(rt, choice, deadline)"
+    formula = bmb.Formula(f"{response} ~ {formulas[parent]}", *others)
     named = {name.split(" ~ ")[0] for name in others} | {parent}
     priors = {name: prior for name, prior in constants.items() if name not in named}
     # Bambi refuses missing values, of which encoded trials have none.
-    trials = _plain(data[list(columns)]).assign(rt=encoded[:, 0], choice=encoded[:, 1])
+    observed = {"rt": encoded[:, 0], "choice": encoded[:, 1]}
+    observed |= {} if limit is None else {"deadline": limit}
+    trials = _plain(data[list(columns)]).assign(**observed)
     model = bambi_model(formula, trials, family, priors)
     for term in model.parameters[parent].terms.values():
         term.prefix = parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,22 @@ def held_down(
             f"({fastest:.3f} s).",
             "If that response came early by accident, it alone holds the non-decision time down: "
             "allow for lapses (lapse=0.02, --lapse 0.02) or leave it out.",
+        )
+    ]
+
+
+def unfinished(idata: xr.DataTree, sample: Mapping[str, Any]) -> list[Warned]:
+    """Return a warning if there are fewer chains, or draws of each, than were asked for."""
+    sizes = idata["posterior"].sizes
+    chains, draws = sizes["chain"], sizes["draw"]
+    asked = sample.get("chains", chains), sample.get("draws", draws)
+    if chains >= asked[0] and draws >= asked[1]:
+        return []
+    return [
+        Warned(
+            f"Sampling was interrupted: {chains} of {asked[0]} chains have {draws:,} of "
+            f"{asked[1]:,} draws.",
+            "What follows is of these draws alone; fit again for all of them.",
         )
     ]
 

@@ -19,7 +19,7 @@ from likely.reporting.diagnostics import ESS, R_HAT, Diagnosis
 from likely.reporting.summary import choice_table, trial_facts
 from likely.results.folder import FILES
 from likely.results.record import Results
-from likely.results.reproduce import call
+from likely.results.reproduce import call, imports
 
 MOST_ROWS = 30  # of the posterior's table; elements of large families are left out beyond
 LARGE = 9
@@ -177,12 +177,9 @@ def reproduction(r: Results) -> Section:
     if r.request.command is not None:
         items += [Paragraph("The command:"), Code(r.request.command)]
     else:
-        known = {
-            "formula": r.formula, "fixed": r.fixed, "lapse": r.lapse, "lapses": r.lapses,
-            "seed": r.seed, "request": r.request,
-        }  # fmt: skip
+        known = {"formula": r.formula, "fixed": r.fixed, "seed": r.seed, "request": r.request}
         python = call(known, r.likelihood.declaration.name)
-        items += [Paragraph("In Python:"), Code(f"import likely as lk\n\n{python}")]
+        items += [Paragraph("In Python:"), Code(f"{imports(python)}\n\n{python}")]
     items += [
         Paragraph(
             f"The folder of the fit, if it was saved, holds {', '.join(FILES)}; likely report "

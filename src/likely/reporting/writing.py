@@ -12,7 +12,7 @@ from likely.page import Page, Section, render
 from likely.progress import Progress
 from likely.reporting import sections
 from likely.reporting.design import used_columns
-from likely.reporting.diagnostics import Diagnosis, diagnose, held_down
+from likely.reporting.diagnostics import Diagnosis, diagnose, held_down, unfinished
 from likely.results.folder import open_fit
 from likely.results.record import Results, results_of
 from likely.writing import written_whole
@@ -88,7 +88,8 @@ def diagnosis_of(r: Results) -> Diagnosis:
     """Return the health of the draws of these results."""
     found = diagnose(r.idata, r.summary, outside=r.outside)
     early = held_down(r.idata, r.likelihood.declaration.non_decision, r.data, lapses=_has_lapses(r))
-    return replace(found, warnings=(*found.warnings, *early))
+    short = unfinished(r.idata, r.request.sample)
+    return replace(found, warnings=(*short, *found.warnings, *early))
 
 
 def _has_lapses(r: Results) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from likely.errors import LikelyError
 from likely.progress import Progress
+from likely.results.source import source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,14 +40,14 @@ class Request:
         trials: path of the file of trials, if they came from one.
         where: the expression that chose rows of it.
         sample: arguments of the sampler.
-        arguments: further arguments of `likely.fit`, such as priors, as they were given.
+        arguments: further arguments of `likely.fit`, such as priors, as Python source.
     """
 
     command: str | None = None
     trials: str | None = None
     where: str | None = None
     sample: Mapping[str, Any] = field(default_factory=dict)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,22 +197,11 @@ def png(figure: Any) -> bytes:
 
 def _completed(request: Request, fit: Fit) -> Request:
     """Return the request with what the fit knows of its own arguments."""
-    sample = {k: v for k, v in request.sample.items() if k != "progressbar"} or _sample_sizes(fit)
-    arguments = request.arguments or getattr(fit, "arguments", None) or _priors(fit)
-    plain = json.loads(json.dumps(dict(arguments), default=str))  # as the folder will keep them
-    return replace(request, sample=sample, arguments=plain)
-
-
-def _priors(fit: Fit) -> dict[str, Any]:
-    """Return the priors as an argument of `likely.fit`, where they are all normal."""
-    rows = fit.specification.priors
-    if not {"mean", "sd"} <= set(rows.columns):
-        return {}
-    return {
-        "priors": {
-            row["coefficient"]: (float(row["mean"]), float(row["sd"])) for _, row in rows.iterrows()
-        }
-    }
+    asked = request.sample or fit.sample
+    sample = {k: v for k, v in asked.items() if k != "progressbar"} or _sample_sizes(fit)
+    plain = json.loads(json.dumps(dict(sample), default=str))  # as the folder will keep them
+    arguments = {name: source(value) for name, value in fit.arguments.items()}
+    return replace(request, sample=plain, arguments=request.arguments or arguments)
 
 
 def _sample_sizes(fit: Fit) -> dict[str, int]:
