@@ -8,7 +8,8 @@ trials' log densities, whoever says what these are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,8 @@ class Sites:
     """
 
     def __init__(self, model: pm.Model) -> None:
-        plain = remove_value_transforms(model)
+        with _without_initial_values(model):
+            plain = remove_value_transforms(model)
         _require_data(plain)
         names = {variable.name: plain.rvs_to_values[variable] for variable in plain.free_RVs}
         total = pt.as_tensor(plain.logp(vars=[*plain.observed_RVs, *plain.potentials], sum=True))
@@ -96,6 +98,17 @@ class Sites:
 
     def _values(self, point: Point) -> list[np.ndarray]:
         return [np.asarray(point[name], dtype=kind.dtype) for name, kind in self.free.items()]
+
+
+@contextmanager
+def _without_initial_values(model: pm.Model) -> Iterator[None]:
+    """Hide where sampling begins, with which PyMC refuses to copy a model."""
+    initial = dict(model.rvs_to_initial_values)
+    model.rvs_to_initial_values.update(dict.fromkeys(initial))
+    try:
+        yield
+    finally:
+        model.rvs_to_initial_values.update(initial)
 
 
 def _nodes(total: Any) -> list[Apply]:
