@@ -2,9 +2,10 @@
 
     uv run python benchmarks/gradient.py [--model ddm] [--trials 4000]
 
-Two models of the same trials: in one the drift is that of one of 42 conditions, so that 42 rows of
-parameters are distinct; in the other it is a regression on a continuous covariate, so that all are.
-Boundary, start and non-decision time are estimated too. Both packages evaluate value and gradient
+Three models of the same trials. In one the drift is that of one of 42 conditions, so that 42 rows
+of parameters are distinct; in another it is a regression on a continuous covariate, so that all
+are; in the last the boundary depends on a second covariate as well. What is left of boundary, start
+and non-decision time is estimated too. Both packages evaluate value and gradient
 with PyMC's default backend and with JAX; the peer, whose network has the published layers, runs in
 an environment of its own (`peers/hssm_gradient.py`). Medians.
 """
@@ -29,7 +30,11 @@ import likely as lk
 PEER = Path(__file__).parent / "peers" / "hssm_gradient.py"
 CONDITIONS, REPEATS, SEED = 42, 200, 0
 MOVED = 0.5  # of the point from the start, where the covariate has no effect
-CASES = {"42 rows": "v ~ 0 + condition", "all distinct": "v ~ 1 + x"}
+CASES = {
+    "42 rows": {"v": "v ~ 0 + condition"},
+    "all distinct": {"v": "v ~ 1 + x"},
+    "two covariates": {"v": "v ~ 1 + x", "a": "a ~ 1 + y"},
+}
 MODES = ("default", "JAX")
 
 
@@ -40,7 +45,8 @@ def trials(n: int) -> pd.DataFrame:
     drifts = np.linspace(-2.0, 2.0, CONDITIONS)[condition]
     theta = np.column_stack([drifts, np.full(n, 1.2), np.full(n, 0.5), np.full(n, 0.3)])
     frame = lk.simulate("ddm", theta, 1, seed=SEED)[["rt", "choice"]]
-    return frame.assign(condition=condition, x=rng.normal(size=n))
+    frame = frame.assign(condition=condition, x=rng.normal(size=n))
+    return frame.assign(y=rng.normal(size=n))
 
 
 def ours(data: pd.DataFrame, case: str, name: str) -> pm.Model:
@@ -52,6 +58,8 @@ def ours(data: pd.DataFrame, case: str, name: str) -> pm.Model:
         else:
             v = pm.Normal("b0", 0.0, 2.0) + pm.Normal("b1", 0.0, 2.0) * data["x"].to_numpy()
         a, t = pm.Gamma("a", mu=1.5, sigma=0.75), pm.Uniform("t", 0.0, 0.3)
+        if case == "two covariates":
+            a = a * pm.math.exp(pm.Normal("a1", 0.0, 0.1) * data["y"].to_numpy())
         rest = {n: 0.0 for n in likelihood.declaration.names if n not in ("v", "a", "z", "t")}
         z = pm.Beta("z", 5.0, 5.0)
         likelihood("trials", v=v, a=a, z=z, t=t, **rest, observed=data[["rt", "choice"]])
@@ -73,7 +81,7 @@ def seconds(model: pm.Model, mode: str) -> list[float]:
     return found[1:]
 
 
-def theirs(data: pd.DataFrame, formula: str) -> dict[str, list[float]]:
+def theirs(data: pd.DataFrame, formulas: dict[str, str]) -> dict[str, list[float]]:
     """Time the peer on the same trials."""
     named = data.rename(columns={"choice": "response"}).astype({"response": int})
     named["condition"] = "c" + named["condition"].astype(str)
@@ -83,7 +91,7 @@ def theirs(data: pd.DataFrame, formula: str) -> dict[str, list[float]]:
         job = Path(folder) / "job.json"
         given: dict[str, Any] = {
             "data": str(path),
-            "formula": formula,
+            "formulas": formulas,
             "repeats": REPEATS,
             "moved": MOVED,
         }
@@ -100,8 +108,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=4000)
     options = parser.parse_args()
     data = trials(options.trials)
-    for case, formula in CASES.items():
-        peer = theirs(data, formula)
+    for case, formulas in CASES.items():
+        peer = theirs(data, formulas)
         for mode in MODES:
             mine = 1e3 * median(seconds(ours(data, case, options.model), mode))
             other = 1e3 * median(peer[mode])

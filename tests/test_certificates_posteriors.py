@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from certified import plain
-from scipy.special import ndtr
+from scipy.special import logit, ndtr
 
 import likely as lk
 from likely.certificates.checking import examine
@@ -16,6 +16,8 @@ from likely.certificates.effort import Effort
 from likely.certificates.judgement import Grade
 from likely.certificates.measures import PosteriorShift, Reach
 from likely.certificates.posterior_shift import _reach
+from likely.certificates.posteriors import DataSet
+from likely.certificates.region import Region
 from likely.densities import ExactTwin, FirstPassage
 from likely.densities.twin import TOLERANCE
 from likely.errors import RoughTrainingWarning
@@ -221,3 +223,14 @@ def test_a_network_with_damaged_weights_fails() -> None:
     grade, measures = refused_measures(damaged)
     assert grade is Grade.UNFIT
     assert {"log density, median", "posterior shift at 1,000 trials, median"} <= measures
+
+
+def test_what_constraints_forbid_has_no_exact_posterior() -> None:
+    model = lk.models["ddm_st"]  # st <= t; a density can be computed beyond that too
+    region = Region.of(model.declaration, None)
+    rows = np.array([[1.0, 1.2, 0.5, 0.4, 0.3], [1.0, 1.2, 0.5, 0.3, 0.4]])
+    trials = np.array([[0.9, 1.0], [1.4, -1.0]])
+    assert model.twin is not None
+    data = DataSet.of(lk.load("ddm_st"), model.twin, region, trials)
+    values = data.under_exact(logit((rows - region.lower) / region.width))
+    assert np.isfinite(values).tolist() == [True, False]

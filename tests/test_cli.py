@@ -25,6 +25,7 @@ from likely import simulation
 from likely.certificates.effort import Effort
 from likely.cli import BAD_INPUT, INTERRUPTED, SUCCESS
 from likely.commands.fit import _report_convergence, _report_early_response
+from likely.results.folder import COMMAND, FILES
 
 ROITMAN = Path(__file__).parents[2] / "shared" / "data" / "roitman_rts.csv"
 THETA = ["--v", "1", "--a", "1.5", "--z", "0.5", "--t", "0.3"]
@@ -181,8 +182,12 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     for name in ("v_coherence", "z = 0.5 (fixed)", "200 trials"):
         assert name in outcome.out
     assert "t_Intercept" not in outcome.out
-    files = ["fit.json", "posterior.nc", "quantiles.png", "summary.csv"]
-    assert sorted(p.name for p in Path("out").iterdir()) == files
+    assert {p.name for p in Path("out").iterdir()} == {
+        *FILES,
+        COMMAND,
+        "quantiles.png",
+        "report.html",
+    }
     with xr.open_datatree("out/posterior.nc", engine="h5netcdf") as posterior:
         assert posterior["posterior"]["v_coherence"].shape == (2, 60)
     assert "t" in pd.read_csv("out/summary.csv", index_col="parameter").index
@@ -195,7 +200,8 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
 
 
 @pytest.mark.usefixtures("trials")
-def test_one_chain_is_not_trusted(likelihood: Path) -> None:
+def test_one_chain_is_not_trusted(likelihood: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likely.reporting.report", lambda results, path: path)  # it takes seconds
     words = ["--z", "0.5", "--draws", "20", "--tune", "50", "--chains", "1"]
     outcome = command(*FIT, f"-m{likelihood}", *words)
     assert outcome.code == SUCCESS, outcome.err

@@ -258,9 +258,9 @@ def test_equal_rows_from_different_predictors_keep_their_own_gradients(ddm: lk.L
 
 def test_no_parameter_can_be_taken_for_an_argument_of_pymc() -> None:
     from likely.declaration import _RESERVED
-    from likely.distribution import PYMC_ARGUMENTS
+    from likely.distribution import DEADLINE, PYMC_ARGUMENTS
 
-    assert PYMC_ARGUMENTS <= _RESERVED
+    assert PYMC_ARGUMENTS | {DEADLINE} <= _RESERVED
 
 
 def test_careless_calls_are_refused(ddm: lk.Likelihood, trials: pd.DataFrame) -> None:

@@ -161,9 +161,9 @@ def test_fits_predict_by_trial() -> None:
     predicted = result.predict(draws=3, seed=2)
     assert predicted["draw"].tolist() == [i for i in range(3) for _ in range(N)]
     assert predicted.columns.tolist() == [*DATA.columns, "draw"]
-    table = bmb.interpret.predictions(plan_of_v(), prior_draws(plan_of_v()), conditional="kind")
+
+
+def test_bambi_interprets_fits() -> None:
+    model = specify(DATA, model=LIKELIHOOD, formula={"v": "kind"}).bambi
+    table = bmb.interpret.predictions(model, prior_draws(model), conditional="kind")
     assert len(table.summary) == 2
-
-
-def plan_of_v() -> bmb.Model:
-    return specify(DATA, model=LIKELIHOOD, formula={"v": "kind"}).bambi

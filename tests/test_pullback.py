@@ -94,6 +94,33 @@ def test_one_parameter_varies_over_many_rows(likelihood: lk.Likelihood, name: st
         assert none.shape == (0, theta.shape[1])
 
 
+@pytest.mark.parametrize("sharing", [0, 1, 5])
+def test_two_parameters_vary_over_many_rows(likelihood: lk.Likelihood, sharing: int) -> None:
+    """One trial a row, about one, or several; with rows and trials that have no density."""
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    n, rng = 331, np.random.default_rng(9)
+    theta = density.declaration.shaping_rows(rng, n if sharing < 5 else n // 5)
+    theta[:, density.declaration.non_decision_column] = rng.uniform(0.1, 0.3, len(theta))
+    theta[3, 1], theta[5, 0] = -1.0, np.nan
+    index = rng.integers(0, len(theta), n) if sharing else NO_INDEX
+    own = theta[index] if sharing else theta
+    sound = np.where(np.isnan(own) | (own < 0.0), 0.5, own)
+    trials = likelihood.sample(sound, 1, seed=1).to_numpy().copy(order="C")
+    trials[:40] = _data(likelihood, 5)[2][:40]
+    trials[40:43, 0] = -1.0, 0.0, np.inf
+    cotangents = np.where(trials[:, 0] > 0.0, rng.normal(size=n), np.inf)
+    cotangents[np.isneginf(trials[:, 0])] = 1.0
+    expected, jacobian = density.evaluate(likelihood.weights, own, trials)
+    weighted = np.where(np.isfinite(expected), cotangents, 0.0)
+    summed = np.zeros_like(theta)
+    np.add.at(summed, index if sharing else slice(None), weighted[:, None] * jacobian)
+    values, gradient = density.pull(prepared, theta, index, trials, cotangents)
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(gradient, summed, rtol=1e-9, atol=1e-9)
+    alone, _ = density.pull(prepared, theta, index, trials, None)
+    np.testing.assert_array_equal(alone, values)
+
+
 def test_one_parameter_varies_beyond_what_the_network_has_seen(
     likelihood: lk.Likelihood,
 ) -> None:

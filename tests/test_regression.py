@@ -117,7 +117,7 @@ def test_log_density_is_that_of_the_likelihood(fitted: Fit) -> None:
 
 
 def test_posteriors_survive_netcdf(fitted: Fit, tmp_path: Path) -> None:
-    from likely.commands.fit_folder import storable
+    from likely.results.folder import storable
 
     path = tmp_path / "posterior.nc"
     storable(fitted.idata).to_netcdf(path, engine="h5netcdf")

@@ -17,6 +17,7 @@ from likely.errors import TrialsError
 from likely.trials import (
     CHOICE_UNOBSERVED,
     NO_RESPONSE,
+    SILENT,
     TIME_UNOBSERVED,
     encode,
     read_trials,
@@ -32,11 +33,12 @@ def frame(rt: Any, choice: Any, **columns: Any) -> pd.DataFrame:
 
 
 def test_every_kind_of_trial_has_its_encoding() -> None:
-    trials = frame([0.5, NAN, NAN, 0.7], [1, -1, NAN, NAN], deadline=[2, 2, 2, NAN])
+    trials = frame([0.5, NAN, NAN, NAN, 0.7], [1, -1, NAN, -1, NAN], deadline=[2, NAN, 2, 2, NAN])
     expected = [
         [0.5, 1],
         [TIME_UNOBSERVED, -1],
         [2.0, NO_RESPONSE],
+        [2.0, SILENT - 1],
         [0.7, CHOICE_UNOBSERVED],
     ]
     coded = encode(trials, BOTH)

@@ -5,7 +5,7 @@
 """The HSSM half of the gradient benchmark, in an environment of its own.
 
 Run as ``uv run --no-project --script benchmarks/peers/hssm_gradient.py JOB.json``. The job names a
-CSV file with rt, response and covariates, and the formula of the drift; the result leaves on the
+CSV file with rt, response and covariates, and formulas of parameters; the result leaves on the
 last line of stdout. The network has as many layers, and as wide, as HSSM's (three of 100, tanh);
 its weights are random, which changes nothing in the time of a gradient, and nothing is downloaded.
 """
@@ -64,7 +64,7 @@ def main() -> None:
     model = hssm.HSSM(
         data=pd.read_csv(job["data"]), model="ddm", loglik_kind="approx_differentiable",
         loglik=str(path), p_outlier=None, lapse=None, process_initvals=False,
-        include=[{"name": "v", "formula": job["formula"]}],
+        include=[{"name": n, "formula": f} for n, f in job["formulas"].items()],
     )  # fmt: skip
     result = {}
     for mode in (None, "JAX"):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from likely.calibration import calibrate
     from likely.certificates.checking import check
     from likely.certificates.record import Certificate
+    from likely.comparing import compare
     from likely.dataset.generation import generate
     from likely.dataset.reading import TrainingSet
     from likely.declaration import Declaration, Parameter
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from likely.likelihood import Likelihood, load
     from likely.model import Model
     from likely.networks.network import Layers
+    from likely.prediction import predict
     from likely.races import Race
     from likely.reference import exact
     from likely.regression import Lapses, fit, specify
+    from likely.reporting import report
+    from likely.results import open_fit, save_fit
     from likely.simulation import simulate
     from likely.simulators import Simulator
     from likely.supervised import Recipe
@@ -58,14 +62,19 @@ _HOMES = {
     "VariableDiffusion": "likely.variability",
     "calibrate": "likely.calibration",
     "check": "likely.certificates.checking",
-    "exact": "likely.reference",
+    "compare": "likely.comparing",
     "describe": "likely.description",
+    "exact": "likely.reference",
     "fit": "likely.regression",
     "from_networks": "likely.lan",
     "generate": "likely.dataset.generation",
     "load": "likely.likelihood",
     "mixed": "likely.two_stage",
     "models": "likely.zoo",
+    "open_fit": "likely.results",
+    "predict": "likely.prediction",
+    "report": "likely.reporting",
+    "save_fit": "likely.results",
     "simulate": "likely.simulation",
     "specify": "likely.regression",
     "train": "likely.training",
@@ -99,6 +108,7 @@ __all__ = [
     "VariableDiffusion",
     "calibrate",
     "check",
+    "compare",
     "densities",
     "describe",
     "exact",
@@ -108,7 +118,11 @@ __all__ = [
     "load",
     "mixed",
     "models",
+    "open_fit",
     "plots",
+    "predict",
+    "report",
+    "save_fit",
     "simulate",
     "specify",
     "train",

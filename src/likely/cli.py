@@ -13,11 +13,13 @@ from typing import NoReturn, TextIO
 import click
 
 from likely.commands.check import check
+from likely.commands.compare import compare
 from likely.commands.demo import demo
 from likely.commands.fit import fit
 from likely.commands.generate import generate
 from likely.commands.messages import say
 from likely.commands.models import models
+from likely.commands.report import report
 from likely.commands.simulate import simulate
 from likely.commands.train import train
 from likely.commands.zoo import zoo
@@ -35,7 +37,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (models, simulate, generate, train, check, fit, demo, zoo):
+for command in (models, simulate, generate, train, check, fit, report, compare, demo, zoo):
     cli.add_command(command)
 
 

@@ -394,4 +394,7 @@ def _is_number(value: Any) -> bool:
 
 
 _REDRAWS = 100  # of rows that a constraint forbids
-_RESERVED = {"x", "s", "rng", "observed", "dims", "shape", "size", "name", "initval", "total_size"}
+_RESERVED = {
+    "x", "s", "rng", "observed", "dims", "shape", "size", "name", "initval", "total_size",
+    "deadline",
+}  # fmt: skip

@@ -26,10 +26,13 @@ from likely.declaration import Parameter
 from likely.errors import OutsideBoxWarning, ParameterError
 from likely.likelihood import Likelihood
 from likely.ops import NO_INDEX, trial_draws, trial_log_density
-from likely.shared_rows import shared_rows
-from likely.trials import encode
+from likely.shared_draws import share_rows_of_draws  # noqa: F401  (registers it)
+from likely.shared_rows import SharedRows, parameter_rows, shared_rows
+from likely.silence import Silence, silence
+from likely.trials import NO_RESPONSE, deadlines, encode
 
 EVENT = "response"  # the dimension that holds rt and choice
+DEADLINE = "deadline"  # an argument that is no parameter
 PYMC_ARGUMENTS = {"size", "shape", "dims", "observed", "initval", "total_size", "rng"}
 
 
@@ -37,6 +40,8 @@ class TrialsRV(SymbolicRandomVariable):
     """Random trials: rt and choice, drawn from a likelihood's own density.
 
     Every instance carries its likelihood; values of any shape (..., 2) have log densities (...).
+    After the model's parameters comes the deadline, inf where there is none: later draws are NaN,
+    and values of NaN say that nothing happened until then.
     """
 
     inline_logprob = False
@@ -52,17 +57,21 @@ class TrialsRV(SymbolicRandomVariable):
     def rv_op(
         cls, likelihood: Likelihood, *parameters: Any, size: Any = None, rng: Any = None
     ) -> TensorVariable:
-        """Build the variable from one tensor for each parameter of the model."""
+        """Build the variable from one tensor for each parameter of the model, and the deadline."""
         rng = normalize_rng_param(rng)
         size = normalize_size_param(size)
         parameters = tuple(pt.as_tensor(p, dtype="float64") for p in parameters)
+        *own, deadline = parameters
         batch = pt.broadcast_shape(*parameters) if rv_size_is_none(size) else tuple(size)
         n = pt.prod(pt.stack(batch)) if len(batch) else pt.constant(1)
-        theta = parameter_rows(parameters, batch)
+        theta = parameter_rows(own, batch)
         next_rng, uniforms = pt.random.uniform(size=(n, 2), rng=rng, return_next_rng=True)
         next_rng, normals = pt.random.normal(size=(n,), rng=next_rng, return_next_rng=True)
         draws = trial_draws(likelihood.density, likelihood.weights, theta, uniforms, normals)
         trials = draws.reshape((*batch, 2)) if len(batch) else draws[0]
+        if not _unlimited(deadline):
+            late = pt.gt(trials[..., 0], deadline)
+            trials = pt.switch(late[..., None], np.nan, trials)
         scalars = ",".join("()" for _ in parameters)
         return cls(
             inputs=[rng, size, *parameters],
@@ -84,16 +93,8 @@ class Trials(Distribution):
 
     @classmethod
     def dist(cls, likelihood: Likelihood, *parameters: Any, **kwargs: Any) -> TensorVariable:
-        """Return an unnamed distribution with one tensor for each parameter of the model."""
+        """Return an unnamed distribution of one tensor a parameter of the model, and a deadline."""
         return super().dist((likelihood, *parameters), **kwargs)
-
-
-def parameter_rows(parameters: Sequence[TensorVariable], batch: Sequence[Any]) -> TensorVariable:
-    """Stack parameters as rows: (1, p) if all are single values, else one row per batch element."""
-    if all(all(p.type.broadcastable) for p in parameters):
-        return pt.stack([p.reshape(()) for p in parameters])[None, :]
-    columns = [pt.broadcast_to(p, tuple(batch)).ravel() for p in parameters]
-    return pt.stack(columns, axis=1)
 
 
 @_logprob.register(TrialsRV)
@@ -107,7 +108,20 @@ def trials_logprob(
 ) -> TensorVariable:
     """Log density of each trial."""
     (value,) = values
-    return log_density(op.likelihood, parameters, value)
+    *own, deadline = parameters
+    if not _unlimited(deadline) and not _complete(value):
+        nothing = pt.isnan(value).all(axis=-1, keepdims=True)
+        omitted = pt.stack([deadline, pt.full_like(deadline, NO_RESPONSE)], axis=-1)
+        value = pt.switch(nothing, omitted, value)
+    return log_density(op.likelihood, own, value)
+
+
+def _unlimited(deadline: TensorVariable) -> bool:
+    return isinstance(deadline, TensorConstant) and bool(np.isposinf(deadline.data).all())
+
+
+def _complete(value: TensorVariable) -> bool:
+    return isinstance(value, TensorConstant) and not np.isnan(value.data).any()
 
 
 def log_density(
@@ -118,15 +132,44 @@ def log_density(
     shared = None
     if n is not None and all(p.type.ndim <= 1 for p in parameters):
         shared = shared_rows(parameters, n)
+    if n and isinstance(value, TensorConstant):
+        which = np.arange(n) if shared is None else shared.which
+        withheld = silence(value.data, likelihood.declaration.choices, which)
+        if withheld is not None:
+            return _with_silence(likelihood, parameters, shared, withheld, n)
     if shared is not None and len(shared.which):
-        theta = parameter_rows(shared.parameters, (int(shared.which.max()) + 1,))
-        index = shared.which if theta.type.shape[0] != 1 else NO_INDEX
-        return trial_log_density(likelihood.density, likelihood.weights, theta, value, index)
+        return _by_rows(likelihood, shared, shared.which, value)
     batch = tuple(pt.broadcast_shape(value[..., 0], *parameters))
     theta = parameter_rows(parameters, batch)
     trials = pt.broadcast_to(value, (*batch, 2)).reshape((-1, 2))
     density = trial_log_density(likelihood.density, likelihood.weights, theta, trials)
     return density.reshape(batch) if batch else density[0]
+
+
+def _by_rows(
+    likelihood: Likelihood, shared: SharedRows, which: np.ndarray, trials: Any
+) -> TensorVariable:
+    """Return log densities of trials whose parameter rows are known to be shared."""
+    theta = parameter_rows(shared.parameters, (int(shared.which.max()) + 1,))
+    index = which if theta.type.shape[0] != 1 else NO_INDEX
+    return trial_log_density(likelihood.density, likelihood.weights, theta, trials, index)
+
+
+def _with_silence(
+    likelihood: Likelihood,
+    parameters: Sequence[TensorVariable],
+    shared: SharedRows | None,
+    withheld: Silence,
+    n: int,
+) -> TensorVariable:
+    """Return log densities (n,) of trials, some of which are withheld responses."""
+    if shared is not None:
+        values = _by_rows(likelihood, shared, shared.which[withheld.source], withheld.trials)
+    else:
+        theta = parameter_rows(parameters, (n,))
+        own = theta[withheld.source] if theta.type.shape[0] != 1 else theta
+        values = trial_log_density(likelihood.density, likelihood.weights, own, withheld.trials)
+    return withheld.combined(values)
 
 
 @_support_point.register(TrialsRV)
@@ -150,8 +193,13 @@ def trials_dist(likelihood: Likelihood, **arguments: Any) -> TensorVariable:
 
 def add_trials(likelihood: Likelihood, name: str, **arguments: Any) -> TensorVariable:
     """Add trials to the PyMC model on the stack; see `Likelihood.__call__`."""
+    observed = arguments.get("observed")
+    given = deadlines(observed) if isinstance(observed, pd.DataFrame) else None
+    if given is not None:
+        if DEADLINE in arguments:
+            raise ParameterError("the trials have deadlines, in a column; give none besides.")
+        arguments[DEADLINE] = given
     parameters, options = _split(likelihood, arguments)
-    observed = options.get("observed")
     if observed is not None and not isinstance(observed, Variable):
         options["observed"] = _encoded(likelihood, parameters, observed)
     if options.get("dims") is not None:
@@ -168,7 +216,7 @@ def add_potential(
         raise ParameterError(f"a potential takes no '{min(options)}'.")
     if not isinstance(observed, Variable):
         observed = pt.constant(_encoded(likelihood, parameters, observed))
-    return pm.Potential(name, log_density(likelihood, parameters, observed).sum())
+    return pm.Potential(name, log_density(likelihood, parameters[:-1], observed).sum())
 
 
 def _encoded(
@@ -184,16 +232,19 @@ def _encoded(
 def _split(
     likelihood: Likelihood, arguments: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Separate the model's parameters, in order, from PyMC's arguments."""
+    """Separate the model's parameters, in order, and the deadline from PyMC's arguments."""
     declaration = likelihood.declaration
     options = {k: v for k, v in arguments.items() if k in PYMC_ARGUMENTS}
     given = {k: v for k, v in arguments.items() if k not in PYMC_ARGUMENTS}
+    deadline = _as_tensor(DEADLINE, given.pop(DEADLINE, np.inf))
+    if isinstance(deadline, TensorConstant) and not (deadline.data > 0.0).all():
+        raise ParameterError("deadline must be positive seconds; infinity stands for none.")
     declaration.require_names(given)
     parameters = [_as_tensor(name, given[name]) for name in declaration.names]
     for parameter, declared in zip(parameters, declaration.parameters, strict=True):
         if isinstance(parameter, TensorConstant):
             _check_constant(declared, np.asarray(parameter.data))
-    return parameters, options
+    return [*parameters, deadline], options
 
 
 def _as_tensor(name: str, value: Any) -> TensorVariable:
@@ -219,7 +270,7 @@ def _check_constant(declared: Parameter, value: np.ndarray) -> None:
 
 
 def _require_fit(likelihood: Likelihood, parameters: Sequence[TensorVariable], n: int) -> None:
-    for name, p in zip(likelihood.declaration.names, parameters, strict=True):
+    for name, p in zip((*likelihood.declaration.names, DEADLINE), parameters, strict=True):
         if p.type.ndim > 1 or (p.type.ndim == 1 and p.type.shape[0] not in (None, 1, n)):
             raise ParameterError(
                 f"parameter '{name}' has shape {p.type.shape}; {n} trials need a scalar or ({n},)."

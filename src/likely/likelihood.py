@@ -18,6 +18,7 @@ from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError, TrialsError, unknown
 from likely.networks.density import Density
 from likely.shipped import SHIPPED, SUFFIX
+from likely.silence import silence
 from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, any_encoded
 from likely.typing import Box, FloatArray, Theta
 
@@ -140,8 +141,10 @@ class Likelihood:
             theta: parameters, name -> scalar or (n,) array, or an array (1, p) or (n, p).
             trials: n trials: a frame with columns rt, choice and perhaps deadline, which is
                 checked as data are; or any numbers (n, 2) of rt and choice. An rt of NaN with a
-                choice contributes the choice's probability; both NaN with a deadline contribute
-                the probability of no response by then; in an array, both NaN contribute 0.
+                choice contributes the choice's probability; with a deadline as well, the
+                probability of that choice or of a time after the deadline, as for a withheld press;
+                both NaN with a deadline contribute the probability of no response by then; in an
+                array, both NaN contribute 0.
 
         Returns:
             (n,), never NaN; -inf where rt is not after the non-decision time or a parameter is
@@ -159,13 +162,24 @@ class Likelihood:
 
     def require_answerable(self, encoded: FloatArray) -> None:
         """Raise TrialsError if the likelihood has nothing to judge some encoded trials by."""
-        reason = self.density.unanswerable(encoded)
+        reason = self.density.unanswerable(self._spelt_out(encoded))
         if reason is not None:
             raise TrialsError(f"likelihood '{self.declaration.name}': {reason}.")
 
+    def _spelt_out(self, encoded: FloatArray) -> FloatArray:
+        """Return the trials of kinds that densities know by which encoded ones are judged."""
+        withheld = silence(encoded, self.declaration.choices, np.zeros(len(encoded)))
+        return encoded if withheld is None else withheld.trials
+
     def _evaluate(self, rows: FloatArray, encoded: FloatArray) -> FloatArray:
         self.require_answerable(encoded)
-        return self.density.evaluate(self.weights, rows, encoded)[0]
+        which = np.arange(len(encoded)) if len(rows) > 1 else np.zeros(len(encoded))
+        withheld = silence(encoded, self.declaration.choices, which)
+        if withheld is None:
+            return self.density.evaluate(self.weights, rows, encoded)[0]
+        own = rows[withheld.source] if len(rows) > 1 else rows
+        values, _ = self.density.evaluate(self.weights, own, withheld.trials)
+        return withheld.combine(values)
 
     def choice_probability(self, theta: Theta) -> FloatArray:
         """Return the probability of each choice, (rows of theta, choices)."""
@@ -216,14 +230,18 @@ class Likelihood:
 
         Args:
             name: name of the variable.
-            arguments: one value or tensor for each parameter of the model, and PyMC's own
-                `observed`, `dims`, `shape`, `size`, `initval`, `total_size`.
+            arguments: one value or tensor for each parameter of the model, perhaps a `deadline`
+                (seconds; infinity, the default, for none), and PyMC's own `observed`, `dims`,
+                `shape`, `size`, `initval`, `total_size`. A column `deadline` of a frame of observed
+                trials is the deadline, of all trials that have one.
 
         Returns:
             A variable of event shape (2,): rt and choice. As PyMC imputes NaN, it holds observed
             trials as `likely.trials.encode` writes them: an rt of -inf was not observed, a choice
             of inf means no response by the deadline that stands in place of rt. Predictive draws
-            are of all trials, times and choices, whatever was observed of them.
+            are of all trials, times and choices, whatever was observed of them, but for deadlines:
+            of a trial that would end later, time and choice are NaN. (Observed arrays hold the
+            deadlines of trials without a response only; give others as `deadline`.)
 
         Raises:
             ParameterError: parameters unknown or missing, or of a length that does not fit.
@@ -256,8 +274,8 @@ class Likelihood:
         """Return trials of this likelihood as an unnamed PyMC distribution.
 
         Args:
-            arguments: one value or tensor for each parameter of the model; `size` or `shape` as in
-                PyMC (a shape ends in 2).
+            arguments: one value or tensor for each parameter of the model; `deadline` as in a
+                call; `size` or `shape` as in PyMC (a shape ends in 2).
         """
         from likely.distribution import trials_dist
 

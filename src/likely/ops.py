@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type, grad_not_implemented
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
+from pytensor.graph.replace import _vectorize_node
 from pytensor.graph.rewriting.basic import node_rewriter
 from pytensor.graph.traversal import ancestors
 from pytensor.link.jax.dispatch.basic import jax_funcify
@@ -22,6 +22,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from likely.kernels.caching import engine_version
 from likely.networks.density import Density
+from likely.networks.foreign import log_density_in_jax, pull_in_jax
 from likely.typing import FloatArray
 
 NO_INDEX = np.empty(0, dtype=np.int64)
@@ -42,6 +43,7 @@ class TrialLogDensity(Op):
     def make_node(self, weights: Any, theta: Any, trials: Any, index: Any) -> Apply:
         """Build the node."""
         inputs = [*_tensors(weights, theta, trials), pt.as_tensor(index, dtype="int64")]
+        _require_columns(self.density, inputs[1])
         return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(inputs[2].type.shape[0],))])
 
     def infer_shape(self, node: Apply, shapes: list[Any]) -> list[tuple[Any, ...]]:
@@ -107,16 +109,22 @@ class TrialPullback(Op):
 
 
 class TrialDraws(Op):
-    """Trials (n, 2) from weights as they are, parameter rows, uniforms (n, 2) and normals (n,)."""
+    """Trials (n, 2) from weights as they are, parameter rows, uniforms (n, 2) and normals (n,).
+
+    The index is that of `TrialLogDensity`.
+    """
 
     __props__ = ("density",)
 
     def __init__(self, density: Density) -> None:
         self.density = density
 
-    def make_node(self, weights: Any, theta: Any, uniforms: Any, normals: Any) -> Apply:
+    def make_node(
+        self, weights: Any, theta: Any, uniforms: Any, normals: Any, index: Any = NO_INDEX
+    ) -> Apply:
         """Build the node."""
-        inputs = _tensors(weights, theta, uniforms, normals)
+        inputs = [*_tensors(weights, theta, uniforms, normals), pt.as_tensor(index, dtype="int64")]
+        _require_columns(self.density, inputs[1])
         n = inputs[3].type.shape[0]
         return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(n, 2))])
 
@@ -126,7 +134,9 @@ class TrialDraws(Op):
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
         """Evaluate in compiled code."""
-        outputs[0][0] = self.density.transform(*map(np.ascontiguousarray, inputs))
+        weights, theta, uniforms, normals, index = map(np.ascontiguousarray, inputs)
+        own = theta[index] if len(index) else theta
+        outputs[0][0] = self.density.transform(weights, own, uniforms, normals)
 
 
 def trial_log_density(
@@ -154,6 +164,39 @@ def trial_draws(
 
 def _tensors(*inputs: Any) -> list[TensorVariable]:
     return [pt.as_tensor(x, dtype="float64") for x in inputs]
+
+
+def _require_columns(density: Density, theta: TensorVariable) -> None:
+    """Refuse rows of which compiled code would read past the end."""
+    columns, wanted = theta.type.shape[1], len(density.declaration.parameters)
+    if columns not in (None, wanted):
+        raise ValueError(f"rows of {columns} parameters do not fit a model of {wanted}.")
+
+
+@_vectorize_node.register(TrialLogDensity)
+def vectorize_trial_log_density(
+    op: TrialLogDensity,
+    node: Apply,
+    weights: TensorVariable,
+    theta: TensorVariable,
+    trials: TensorVariable,
+    index: TensorVariable,
+) -> Apply:
+    """Evaluate batches of parameter rows (..., r, p) of the same trials in one call of the kernel.
+
+    That is how log likelihoods of many posterior draws are made. Outputs are (..., n).
+    """
+    if weights.ndim > 1 or trials.ndim > 2 or index.ndim > 1:
+        raise NotImplementedError("only parameters can be batched, not trials or weights.")
+    batch, (rows, p), n = tuple(theta.shape)[:-2], tuple(theta.shape)[-2:], trials.shape[0]
+    size = pt.prod(pt.stack(batch))
+    one_each = pt.switch(pt.eq(rows, 1), 0, pt.arange(n))
+    row = one_each if node.inputs[3].type.shape == (0,) else index
+    rows_of_all = (pt.arange(size)[:, None] * rows + row[None, :]).ravel()
+    repeated = pt.broadcast_to(trials[None], (size, n, 2)).reshape((size * n, 2))
+    values = op(weights, theta.reshape((size * rows, p)), repeated, rows_of_all)
+    shaped: Apply = values.reshape((*batch, n)).owner
+    return shaped
 
 
 @register_specialize
@@ -203,45 +246,40 @@ def numba_funcify_trial_pullback(op: TrialPullback, **_: Any) -> tuple[Any, int]
 @register_funcify_default_op_cache_key(TrialDraws)
 def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
     """Compile for PyMC's default backend."""
-    return op.density.compiled_draws(), engine_version()
+    kernel = op.density.compiled_draws()
+
+    @numba_njit
+    def draw(weights, theta, uniforms, normals, index):  # type: ignore[no-untyped-def]
+        own = theta[index] if len(index) > 0 else theta
+        return kernel(weights, own, uniforms, normals)
+
+    return draw, engine_version()
 
 
 @jax_funcify.register(TrialLogDensity)
 def jax_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> Any:
     """Translate to JAX."""
-    return partial(_in_jax, op.density)
+    return partial(log_density_in_jax, op.density)
 
 
 @jax_funcify.register(TrialPullback)
 def jax_funcify_trial_pullback(op: TrialPullback, **_: Any) -> Any:
     """Translate to JAX."""
-
-    def value_and_gradient(
-        weights: jax.Array,
-        theta: jax.Array,
-        trials: jax.Array,
-        index: jax.Array,
-        cotangents: jax.Array,
-    ) -> tuple[jax.Array, jax.Array]:
-        def value(rows: jax.Array) -> jax.Array:
-            return _in_jax(op.density, weights, rows, trials, index)
-
-        values, pull = jax.vjp(value, theta)
-        (by_theta,) = pull(jnp.where(jnp.isfinite(values), cotangents, 0.0))
-        return values, by_theta
-
-    return value_and_gradient
-
-
-def _in_jax(
-    density: Density, weights: jax.Array, theta: jax.Array, trials: jax.Array, index: jax.Array
-) -> jax.Array:
-    if len(index):
-        return density.log_density_of_rows(weights, theta, index, trials)
-    return density.log_density(weights, theta, trials)
+    return partial(pull_in_jax, op.density)
 
 
 @jax_funcify.register(TrialDraws)
 def jax_funcify_trial_draws(op: TrialDraws, **_: Any) -> Any:
     """Translate to JAX."""
-    return op.density.draws
+
+    def draw(
+        weights: jax.Array,
+        theta: jax.Array,
+        uniforms: jax.Array,
+        normals: jax.Array,
+        index: jax.Array,
+    ) -> jax.Array:
+        own = theta[index] if len(index) else theta
+        return op.density.draws(weights, own, uniforms, normals)
+
+    return draw

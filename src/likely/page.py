@@ -10,6 +10,9 @@ from functools import cache, singledispatch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+STRIP = 1000  # CSS pixels; a wider figure would be illegible if it were shrunk, and scrolls
+WIDE = 720  # CSS pixels; as wide a figure keeps a readable size on a phone, and scrolls
+
 
 @dataclass(frozen=True)
 class Paragraph:
@@ -34,6 +37,29 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Rows of words below a head; without a head, the first column names what the second says."""
+
+    rows: Sequence[Sequence[str]]
+    head: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that should not be overlooked: what it is, and what follows from it.
+
+    Args:
+        text: what it is.
+        advice: what follows.
+        good: whether it is good news.
+    """
+
+    text: str
+    advice: str
+    good: bool = False
+
+
+@dataclass(frozen=True)
 class Picture:
     """A figure.
 
@@ -50,7 +76,7 @@ class Picture:
     width: int = 720
 
 
-Item = Paragraph | Code | Table | Picture
+Item = Paragraph | Code | Table | Listing | Notice | Picture
 
 
 @dataclass(frozen=True)
@@ -70,12 +96,14 @@ class Page:
         lead: the first paragraph.
         sections: the rest, from the top.
         footer: the small print.
+        contents: whether the headings are listed below the lead, as links.
     """
 
     title: str
     lead: str
     sections: Sequence[Section]
     footer: str
+    contents: bool = False
 
 
 def render(page: Page) -> str:
@@ -122,7 +150,33 @@ def _(item: Table) -> Markup:
 
 
 @_draw.register
+def _(item: Listing) -> Markup:
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(cell) for cell in item.head)
+    head = Markup("<thead><tr>{}</tr></thead>").format(head) if item.head else Markup("")
+    rows = Markup("\n").join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
+        )
+        for row in item.rows
+    )
+    table = '<div class="scroll"><table class="words">{}<tbody>{}</tbody></table></div>'
+    return Markup(table).format(head, rows)
+
+
+@_draw.register
+def _(item: Notice) -> Markup:
+    kind = "good" if item.good else "bad"
+    return Markup('<div class="notice {}" role="note"><strong>{}</strong> {}</div>').format(
+        kind, item.text, item.advice
+    )
+
+
+@_draw.register
 def _(item: Picture) -> Markup:
     source = "data:image/png;base64," + base64.b64encode(item.png).decode("ascii")
-    figure = '<figure><img src="{}" alt="{}" width="{}"><figcaption>{}</figcaption></figure>'
-    return Markup(figure).format(source, item.alternative, item.width, item.caption)
+    figure = (
+        '<figure class="{}"><div class="scroll"><img src="{}" alt="{}" width="{}"></div>'
+        "<figcaption>{}</figcaption></figure>"
+    )
+    kind = "strip" if item.width > STRIP else "wide" if item.width >= WIDE else "narrow"
+    return Markup(figure).format(kind, source, item.alternative, item.width, item.caption)

@@ -13,6 +13,7 @@ from likely.declaration import Declaration
 from likely.densities.twin import TOLERANCE, ExactTwin, FirstPassage
 from likely.errors import ModelError, ParameterError
 from likely.model import Model
+from likely.silence import silence
 from likely.simulation import available_cores
 from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, any_encoded
 from likely.typing import FloatArray, Theta
@@ -64,6 +65,11 @@ def exact(
     for parameter, column in zip(model.parameters, rows.T, strict=True):
         parameter.require_supported(column)
     model.declaration.require_allowed(rows)
+    which = np.arange(len(encoded)) if len(rows) > 1 else np.zeros(len(encoded), dtype=np.int64)
+    withheld = silence(encoded, model.choices, which)
+    if withheld is not None:
+        rows = rows[withheld.source] if len(rows) > 1 else rows
+        encoded = withheld.trials
     problem = undelayed(model.declaration, rows, np.arange(len(rows)), encoded)
     values = np.empty(len(encoded))
 
@@ -75,7 +81,7 @@ def exact(
 
     with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(fill, range(len(problem.rows))))
-    return values
+    return values if withheld is None else withheld.combine(values)
 
 
 class Undelayed(NamedTuple):

@@ -9,7 +9,7 @@ is told from the graph, once, when a model is built.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
@@ -71,6 +71,14 @@ def shared_rows(parameters: Sequence[TensorVariable], n: int) -> SharedRows | No
         return pt.as_tensor(constant.data[first])
 
     return SharedRows(_rebuilt(parameters, n, pick), which.ravel().astype(np.int64))
+
+
+def parameter_rows(parameters: Sequence[TensorVariable], batch: Sequence[Any]) -> TensorVariable:
+    """Stack parameters as rows: (1, p) if all are single values, else one row per batch element."""
+    if all(all(p.type.broadcastable) for p in parameters):
+        return pt.stack([p.reshape(()) for p in parameters])[None, :]
+    columns = [pt.broadcast_to(p, tuple(batch)).ravel() for p in parameters]
+    return pt.stack(columns, axis=1)
 
 
 def _rebuilt(

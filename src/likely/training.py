@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 
 from likely.assembly import assembly_of
 from likely.batches import Batch, Batches
@@ -36,6 +37,7 @@ from likely.typing import FloatArray
 from likely.zoo import resolve
 
 PEAK_RATE = 3e-3
+MATRICES = 3.0  # times as high for matrices, whose steps are orthogonal
 WARM_UP = 0.02  # share of the run in which the learning rate rises; it falls as a cosine after that
 CLIP = 1.0  # largest norm of a gradient
 PATIENCE = 100  # steps in a row that may be skipped because their gradient is not finite
@@ -291,9 +293,7 @@ def _optimise(
     bar: Progress,
 ) -> tuple[Weights, dict[str, Any]]:
     """Minimise a loss; return the weights, and what the record of training says of it."""
-    optimiser = optax.apply_if_finite(
-        optax.chain(optax.clip_by_global_norm(CLIP), optax.scale_by_adam(b2=0.99)), PATIENCE
-    )
+    optimiser = optimiser_of_unit_rate()
     state = optimiser.init(weights)
     history: list[tuple[float, int, float]] = []
     step = 0
@@ -306,6 +306,16 @@ def _optimise(
         history.append((schedule.elapsed(), step, float(value)))
         bar.update(schedule.share(step), f"loss {_smooth(history):.4g}")
     return _to_numpy(weights), {"steps": step, "history": _thinned(history)}
+
+
+def optimiser_of_unit_rate() -> optax.GradientTransformation:
+    """Return Muon for matrices, and Adam for biases, at a learning rate of 1.
+
+    Muon (Jordan 2024) makes the steps of matrices orthogonal: no direction waits for the others.
+    At equal time it leaves half the error of Adam, which treats numbers one by one.
+    """
+    muon = optax.contrib.muon(MATRICES, adam_learning_rate=1.0, adam_b2=0.99)
+    return optax.apply_if_finite(optax.chain(optax.clip_by_global_norm(CLIP), muon), PATIENCE)
 
 
 def _until_done(take: Callable[[], Any], schedule: _Schedule) -> Iterator[Any]:
@@ -334,8 +344,8 @@ def _several_steps(
     def one_step(carry: Any, part: Any) -> tuple[Any, jax.Array]:
         weights, state = carry
         value, gradient = jax.value_and_grad(partial(loss, density))(weights, part)
-        updates, state = optimiser.update(gradient, state)
-        weights = jax.tree.map(lambda w, u: w - rate * u, weights, updates)
+        updates, state = optimiser.update(gradient, state, weights)
+        weights = jax.tree.map(lambda w, u: w + rate * u, weights, updates)
         return (weights, state), value
 
     (weights, state), values = jax.lax.scan(one_step, (weights, state), batch)

@@ -9,6 +9,12 @@ encoding of its own, a row (rt, choice) of two floats:
 | choice, time unobserved            | `TIME_UNOBSERVED` | choice              | P(choice)      |
 | time, choice unobserved            | seconds           | `CHOICE_UNOBSERVED` | sum of density |
 | neither, no response by a deadline | the deadline      | `NO_RESPONSE`       | P(T > rt)      |
+| withheld until a deadline          | the deadline      | choice + `SILENT`   | see below      |
+
+A choice without a time is silent, as the decision not to press is in a Go/NoGo task. If such a
+trial has a deadline, nothing was seen until then: either that choice was made, at whatever time, or
+another would have come too late, P(choice) + P(another, T > deadline); see `likely.silence`.
+Without a deadline it contributes P(choice).
 """
 
 from __future__ import annotations
@@ -31,6 +37,7 @@ from likely.typing import FloatArray
 TIME_UNOBSERVED = -math.inf  # in column 0: the choice is known, its time is not
 CHOICE_UNOBSERVED = -math.inf  # in column 1: the time is known, the choice is not
 NO_RESPONSE = math.inf  # in column 1: nothing happened until the deadline in column 0
+SILENT = 2.0**20  # added to a choice in column 1: nothing was seen until the deadline in column 0
 
 LONGEST_PLAUSIBLE = 50.0  # seconds; a larger median means that times are in milliseconds
 TWO_BOUNDARIES = (-1, 1)
@@ -44,8 +51,8 @@ def encode(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArr
 
     Args:
         trials: a frame with columns `rt` (seconds, NaN = not observed), `choice` (NaN = not
-            observed) and optionally `deadline` (seconds, NaN = none); or an array (n, 2) of rt
-            and choice, which may be encoded already and then comes back unchanged.
+            observed) and optionally `deadline` (seconds, NaN or infinity = none); or an array
+            (n, 2) of rt and choice, which may be encoded already and then comes back unchanged.
         choices: the choices of the model, such as (-1, 1).
 
     Returns:
@@ -189,10 +196,31 @@ def _encode_frame(frame: pd.DataFrame, choices: Sequence[int]) -> FloatArray:
 def _code(rt: FloatArray, choice: FloatArray, deadline: FloatArray) -> FloatArray:
     no_time, no_choice = np.isnan(rt), np.isnan(choice)
     neither = no_time & no_choice
+    withheld = no_time & ~no_choice & np.isfinite(deadline)
+    known = np.where(withheld, choice + SILENT, choice)
     coded = np.empty((len(rt), 2))
-    coded[:, 0] = np.where(neither, deadline, np.where(no_time, TIME_UNOBSERVED, rt))
-    coded[:, 1] = np.where(neither, NO_RESPONSE, np.where(no_choice, CHOICE_UNOBSERVED, choice))
+    coded[:, 0] = np.where(neither | withheld, deadline, np.where(no_time, TIME_UNOBSERVED, rt))
+    coded[:, 1] = np.where(neither, NO_RESPONSE, np.where(no_choice, CHOICE_UNOBSERVED, known))
     return coded
+
+
+def responded(encoded: FloatArray) -> np.ndarray:
+    """Tell which encoded trials (n, 2) have a response time."""
+    return np.isfinite(encoded[:, 0]) & (encoded[:, 1] < 0.5 * SILENT)
+
+
+def deadlines(trials: pd.DataFrame) -> FloatArray | None:
+    """Return the deadline of each trial (n,), infinite where there is none; None without any."""
+    if "deadline" not in trials.columns:
+        return None
+    given = numeric_column(trials, "deadline")
+    return np.where(np.isnan(given), math.inf, given)
+
+
+def cut_off(drawn: FloatArray, deadline: FloatArray) -> FloatArray:
+    """Return drawn trials (n, 2), rt and choice NaN where the time is later than the deadline."""
+    late = drawn[:, 0] > deadline
+    return np.where(late[:, None], math.nan, drawn)
 
 
 def _encode_array(trials: ArrayLike, choices: Sequence[int]) -> FloatArray:
@@ -208,11 +236,12 @@ def _encode_array(trials: ArrayLike, choices: Sequence[int]) -> FloatArray:
     rt, choice = coded[:, 0], coded[:, 1]
     rows = range(len(coded))
     silent, timeless = choice == NO_RESPONSE, rt == TIME_UNOBSERVED
+    withheld = np.isin(choice, np.asarray(choices) + SILENT)
     choiceless = np.isnan(choice) | (choice == CHOICE_UNOBSERVED)
-    _require_times("rt", np.where(timeless | silent, math.nan, rt), rows)
-    _require_times("deadline", np.where(silent, rt, math.nan), rows)
-    _require_choices(np.where(choiceless | silent, math.nan, choice), choices, rows)
-    meaningless = (np.isnan(rt) | timeless) & choiceless | silent & ~np.isfinite(rt)
+    _require_times("rt", np.where(timeless | silent | withheld, math.nan, rt), rows)
+    _require_times("deadline", np.where(silent | withheld, rt, math.nan), rows)
+    _require_choices(np.where(choiceless | silent | withheld, math.nan, choice), choices, rows)
+    meaningless = (np.isnan(rt) | timeless) & choiceless | (silent | withheld) & ~np.isfinite(rt)
     _refuse(meaningless, "rt", rows, lambda i: f"{rt[i]:.6g}, {_NO_DEADLINE}")
     rt[np.isnan(rt)] = TIME_UNOBSERVED
     choice[np.isnan(choice)] = CHOICE_UNOBSERVED

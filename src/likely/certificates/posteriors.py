@@ -104,8 +104,11 @@ class DataSet:
         return np.asarray(table @ self.counts + _log_jacobian(points))
 
     def under_exact(self, points: FloatArray) -> FloatArray:
-        """Return log posteriors (n,) under p, but for a constant."""
-        return np.array([self._exact(row) for row in self.rows(points)]) + _log_jacobian(points)
+        """Return log posteriors (n,) under p, but for a constant; -inf where constraints forbid."""
+        rows = self.rows(points)
+        allowed = self.region.declaration.allowed(rows)
+        values = [self._exact(r) if a else -np.inf for r, a in zip(rows, allowed, strict=True)]
+        return np.array(values) + _log_jacobian(points)
 
     def objective(self, point: FloatArray) -> tuple[float, FloatArray]:
         """Return minus the log posterior under q and its gradient (p,), for an optimiser."""

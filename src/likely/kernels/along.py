@@ -29,12 +29,14 @@ from likely.kernels.mixture import (
     unpack,
 )
 from likely.kernels.mixture_terms import LEAST, MOST, coefficients
-from likely.kernels.perceptron import along, forward
+from likely.kernels.own_rows import pull_own_rows
+from likely.kernels.perceptron import abreast, along, everything, forward, padded
 from likely.kernels.rows import group_by, row_of
 from likely.kernels.vectors import exponential
 
-SPACING = 1.0 / 64.0  # of the grid; inputs run from -1 to 1 over the box
+SPACING = 1.0 / 128.0  # of the grid; inputs run from -1 to 1 over the box
 POINTS = 6  # of the polynomial
+SHARED = 2  # trials to a row from which on it is worth looking at rows
 EXACT = 1e-6  # the error of a log density above which a trial is not interpolated
 BEFORE = 2  # of those before the cell in which a trial lies
 ABREAST = 64  # trials judged together, at most
@@ -130,23 +132,24 @@ def _columns(features):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _mixtures(turned, layout, rows, columns):  # type: ignore[no-untyped-def]
+def _mixtures(weights, layout, rows, columns):  # type: ignore[no-untyped-def]
     """Return mixtures at rows, (rows, m), and derivatives by columns, (rows, q, m)."""
     count, p, size = rows.shape[0], rows.shape[1], layout.sizes[0]
-    terms = layout.choices.shape[0] * layout.components
+    terms, width = layout.choices.shape[0] * layout.components, padded(count)
     x, dx = np.empty((count, size)), np.zeros((count, p, size))
-    directions = np.empty((columns.shape[0], count, size))
-    outputs = np.empty((count, layout.sizes[-1]))
-    found = np.zeros((columns.shape[0], count, layout.sizes[-1]))
-    activations = np.empty(count * layout.sizes[1:-1].sum())
     inputs(layout.features, rows, x, dx)
-    forward(turned, layout.sizes, x, activations, outputs)
+    directions = np.zeros((columns.shape[0], size, width))
     for d in range(columns.shape[0]):
         for i in range(count):
             for k in range(size):
-                directions[d, i, k] = dx[i, columns[d], k]
-    along(turned, layout.sizes, activations, directions, found)
-    slopes = found.transpose((1, 0, 2))
+                directions[d, k, i] = dx[i, columns[d], k]
+    activations = np.empty(width * layout.sizes[1:-1].sum())
+    values = np.empty((layout.sizes[-1], width))
+    found = np.zeros((columns.shape[0], layout.sizes[-1], width))
+    forward(weights, layout.sizes, abreast(x), activations, everything(layout.sizes), values)
+    along(weights, layout.sizes, activations, directions, found)
+    outputs = np.ascontiguousarray(values.T[:count])
+    slopes = np.ascontiguousarray(found.transpose((2, 0, 1))[:count])
     normalise(outputs, slopes, terms)
     if outputs.shape[1] > 3 * terms:
         close(outputs, slopes, 3 * terms)
@@ -310,7 +313,7 @@ def _contract(n, slopes, by_coefficients, result):  # type: ignore[no-untyped-de
 
 @_compiled
 def pull_along(  # type: ignore[no-untyped-def]
-    turned, layout, theta, index, trials, cotangents, j, first, points, values, gradient
+    weights, layout, theta, index, trials, cotangents, j, first, points, values, gradient
 ):
     """Write log densities (n,) and add to gradient, rows (r, p) or none.
 
@@ -320,7 +323,7 @@ def pull_along(  # type: ignore[no-untyped-def]
     wanted = gradient.shape[0] > 0
     columns = _columns(layout.features)
     rows = _grid(layout, theta[0], j, first, points)
-    outputs, slopes = _mixtures(turned, layout, rows, columns[: columns.shape[0] * wanted])
+    outputs, slopes = _mixtures(weights, layout, rows, columns[: columns.shape[0] * wanted])
     table, derivatives = _tables(layout, outputs, slopes)
     order, begins, inside = _sorted(layout, theta, index, trials, j, first, points)
     count, components = layout.choices.shape[0], layout.components
@@ -393,16 +396,18 @@ def pull_along(  # type: ignore[no-untyped-def]
 def mixture_along(weights, whole, real, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
     """Do for some trials what `likely.kernels.pullback.mixture_pullback` does; the others get nan.
 
-    Those are all if more than one of the parameters that enter the network varies.
+    Those are trials of other kinds than a time and a choice, or all if many share their rows.
     """
     for i in range(values.shape[0]):
         values[i] = np.nan
-    layout = unpack(whole, real)
+    layout, points = unpack(whole, real), 0
     j = varying(layout.features, theta)
     if j >= 0:
         first, points = grid_of(layout, theta, j)
         if points > 0:
-            turned = weights[weights.shape[0] // 2 :]
+            plain = weights[: weights.shape[0] // 2]
             pull_along(
-                turned, layout, theta, index, trials, cotangents, j, first, points, values, gradient
+                plain, layout, theta, index, trials, cotangents, j, first, points, values, gradient
             )
+    if points > 0 or SHARED * theta.shape[0] >= trials.shape[0]:
+        pull_own_rows(weights, layout, theta, index, trials, cotangents, values, gradient)

@@ -1,8 +1,8 @@
 """The perceptron for many rows at once, forwards and backwards.
 
-Layers are products of matrices. Each is written as dot products along rows of both factors, in
-tiles of three by four that keep the processor's multipliers busy. Forwards that takes the layers'
-kernels transposed, which `transposed` prepares once.
+Rows lie abreast (see `likely.kernels.tiles`): an array of widths and rows, (m, B), has B a multiple
+of `PADDED`, and what lies beyond the rows is padding. Forwards takes the layers' kernels as they
+are, backwards takes them transposed, which `transposed` prepares once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
+from likely.kernels.tiles import PADDED, add_products
 from likely.kernels.vectors import exponential
 from likely.typing import FloatArray
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
-_reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+_contracted = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 
 
 def transposed(weights: FloatArray, sizes: Sequence[int]) -> FloatArray:
@@ -34,53 +35,23 @@ def transposed(weights: FloatArray, sizes: Sequence[int]) -> FloatArray:
     return result
 
 
-@_reordered
-def _add_products(x, kernel, result):  # type: ignore[no-untyped-def]
-    """Add to result (rows, n) the product of x (rows, m) and the transpose of kernel (n, m)."""
-    rows, m = x.shape
-    n = kernel.shape[0]
-    tiled_rows, tiled_columns = rows - rows % 3, n - n % 4
-    for r in range(0, tiled_rows, 3):
-        a, b, c = x[r], x[r + 1], x[r + 2]
-        for k in range(0, tiled_columns, 4):
-            d, e, f, g = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
-            ad, ae, af, ag = 0.0, 0.0, 0.0, 0.0
-            bd, be, bf, bg = 0.0, 0.0, 0.0, 0.0
-            cd, ce, cf, cg = 0.0, 0.0, 0.0, 0.0
-            for j in range(m):
-                ad += a[j] * d[j]
-                ae += a[j] * e[j]
-                af += a[j] * f[j]
-                ag += a[j] * g[j]
-                bd += b[j] * d[j]
-                be += b[j] * e[j]
-                bf += b[j] * f[j]
-                bg += b[j] * g[j]
-                cd += c[j] * d[j]
-                ce += c[j] * e[j]
-                cf += c[j] * f[j]
-                cg += c[j] * g[j]
-            result[r, k] += ad
-            result[r, k + 1] += ae
-            result[r, k + 2] += af
-            result[r, k + 3] += ag
-            result[r + 1, k] += bd
-            result[r + 1, k + 1] += be
-            result[r + 1, k + 2] += bf
-            result[r + 1, k + 3] += bg
-            result[r + 2, k] += cd
-            result[r + 2, k + 1] += ce
-            result[r + 2, k + 2] += cf
-            result[r + 2, k + 3] += cg
-    for r in range(rows):
-        for k in range(tiled_columns if r < tiled_rows else 0, n):
-            total = 0.0
-            for j in range(m):
-                total += x[r, j] * kernel[k, j]
-            result[r, k] += total
+@_compiled
+def padded(rows):  # type: ignore[no-untyped-def]
+    """Return how many rows lie abreast where there are that many."""
+    return -(-rows // PADDED) * PADDED
 
 
 @_compiled
+def abreast(rows):  # type: ignore[no-untyped-def]
+    """Return rows (r, m) abreast, (m, B); the first stands where there are none."""
+    result = np.empty((rows.shape[1], padded(rows.shape[0])))
+    for j in range(result.shape[0]):
+        for i in range(result.shape[1]):
+            result[j, i] = rows[i if i < rows.shape[0] else 0, j]
+    return result
+
+
+@_contracted
 def _silu(x, slopes):  # type: ignore[no-untyped-def]
     """Apply SiLU to x (n,) in place, and write its derivatives (n,)."""
     for j in range(x.shape[0]):
@@ -90,77 +61,91 @@ def _silu(x, slopes):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def forward(turned, sizes, inputs, slopes, outputs):  # type: ignore[no-untyped-def]
-    """Write outputs (rows, m) at inputs (rows, k).
+def everything(sizes):  # type: ignore[no-untyped-def]
+    """Return the range of all outputs."""
+    return np.array([[0, sizes[-1]]])
 
-    `turned` are the transposed weights; `slopes` (rows * hidden widths in all,) takes the
-    activations' derivatives, which `backward` needs.
+
+@_compiled
+def forward(weights, sizes, x, slopes, wanted, outputs):  # type: ignore[no-untyped-def]
+    """Write outputs (m, B) at inputs x (k, B), those in the ranges `wanted` (q, 2).
+
+    `slopes` (B * hidden widths in all,) takes the activations' derivatives, which `backward` needs.
     """
-    rows, layers = inputs.shape[0], sizes.shape[0] - 1
-    x, begin, place = inputs, 0, 0
-    for layer in range(layers):
+    rows, layers = x.shape[1], sizes.shape[0] - 1
+    inputs, begin, place = x, 0, 0
+    for layer in range(layers - 1):
         m, n = sizes[layer], sizes[layer + 1]
-        bias = turned[begin + m * n : begin + m * n + n]
-        y = outputs if layer == layers - 1 else np.empty((rows, n))
-        for i in range(rows):
-            y[i] = bias
-        _add_products(x, turned[begin : begin + m * n].reshape((n, m)), y)
-        if layer < layers - 1:
-            _silu(y.ravel(), slopes[place : place + rows * n])
-            place += rows * n
+        y = np.empty((n, rows))
+        for k in range(n):
+            y[k] = weights[begin + m * n + k]
+        add_products(x, weights, begin, n, y)
+        _silu(y.ravel(), slopes[place : place + n * rows])
+        place += n * rows
         begin += m * n + n
         x = y
-    m, n = sizes[0], sizes[layers]
-    _add_products(inputs, turned[begin : begin + m * n].reshape((n, m)), outputs)
+    m, n = sizes[layers - 1], sizes[layers]
+    for q in range(wanted.shape[0]):
+        first, last = wanted[q]
+        y = outputs[first:last]
+        for k in range(first, last):
+            outputs[k] = weights[begin + m * n + k]
+        add_products(x, weights, begin + first, n, y)
+        add_products(inputs, weights, begin + m * n + n + first, n, y)
 
 
 @_compiled
-def backward(weights, sizes, slopes, by_outputs, by_inputs):  # type: ignore[no-untyped-def]
-    """Add to by_inputs (rows, k) the derivatives by inputs, given those by outputs (rows, m)."""
-    rows, layers = by_outputs.shape[0], sizes.shape[0] - 1
+def backward(turned, sizes, slopes, wanted, by_outputs, by_inputs):  # type: ignore[no-untyped-def]
+    """Add to by_inputs (k, B) the derivatives by inputs, given those by outputs (m, B).
+
+    Derivatives by outputs outside the ranges `wanted` (q, 2) are 0, whatever is written there.
+    """
+    rows, layers = by_outputs.shape[1], sizes.shape[0] - 1
     begin, place = 0, 0
-    for layer in range(layers):
+    for layer in range(layers - 1):
         begin += (sizes[layer] + 1) * sizes[layer + 1]
         place += rows * sizes[layer + 1]
-    place -= rows * sizes[layers]
-    m, n = sizes[0], sizes[layers]
-    _add_products(by_outputs, weights[begin : begin + m * n].reshape((m, n)), by_inputs)
-    dy = by_outputs
-    for layer in range(layers - 1, -1, -1):
+    m, n = sizes[layers - 1], sizes[layers]
+    dx = np.zeros((m, rows)) if layers > 1 else by_inputs
+    for q in range(wanted.shape[0]):
+        first, last = wanted[q]
+        dy = by_outputs[first:last]
+        skip = begin + m * n + n
+        add_products(dy, turned, skip + first * sizes[0], sizes[0], by_inputs)
+        add_products(dy, turned, begin + first * m, m, dx)
+    for layer in range(layers - 2, -1, -1):
         m, n = sizes[layer], sizes[layer + 1]
         begin -= (m + 1) * n
-        kernel = weights[begin : begin + m * n].reshape((m, n))
-        if layer == 0:
-            _add_products(dy, kernel, by_inputs)
-        else:
-            dx = np.zeros((rows, m))
-            _add_products(dy, kernel, dx)
-            place -= rows * m
-            flat = dx.ravel()
-            for j in range(rows * m):
-                flat[j] *= slopes[place + j]
-            dy = dx
+        place -= rows * n
+        _scale(dx.ravel(), slopes[place : place + rows * n])
+        dy = dx
+        dx = np.zeros((m, rows)) if layer > 0 else by_inputs
+        add_products(dy, turned, begin, m, dx)
 
 
 @_compiled
-def along(turned, sizes, slopes, directions, results):  # type: ignore[no-untyped-def]
-    """Add to results (q, rows, m) how outputs change along directions (q, rows, k) of the inputs.
+def along(weights, sizes, slopes, directions, results):  # type: ignore[no-untyped-def]
+    """Add to results (q, m, B) how outputs change along directions (q, k, B) of the inputs.
 
     `slopes` are those that `forward` left.
     """
-    rows, layers = directions.shape[1], sizes.shape[0] - 1
+    rows, layers = directions.shape[2], sizes.shape[0] - 1
     for d in range(directions.shape[0]):
         x, begin, place = directions[d], 0, 0
         for layer in range(layers):
             m, n = sizes[layer], sizes[layer + 1]
-            y = results[d] if layer == layers - 1 else np.zeros((rows, n))
-            _add_products(x, turned[begin : begin + m * n].reshape((n, m)), y)
+            y = results[d] if layer == layers - 1 else np.zeros((n, rows))
+            add_products(x, weights, begin, n, y)
             if layer < layers - 1:
-                flat = y.ravel()
-                for j in range(rows * n):
-                    flat[j] *= slopes[place + j]
-                place += rows * n
+                _scale(y.ravel(), slopes[place : place + n * rows])
+                place += n * rows
             begin += m * n + n
             x = y
-        m, n = sizes[0], sizes[layers]
-        _add_products(directions[d], turned[begin : begin + m * n].reshape((n, m)), results[d])
+        add_products(directions[d], weights, begin, sizes[layers], results[d])
+
+
+@_compiled
+def _scale(x, factors):  # type: ignore[no-untyped-def]
+    """Multiply x (n,) by factors (n,)."""
+    for j in range(x.shape[0]):
+        x[j] *= factors[j]

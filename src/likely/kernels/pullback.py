@@ -29,7 +29,7 @@ from likely.kernels.mixture import (
     unpack,
 )
 from likely.kernels.mixture_terms import coefficients, finish, term_sums
-from likely.kernels.perceptron import backward, forward
+from likely.kernels.perceptron import abreast, backward, everything, forward, padded
 from likely.kernels.rows import row_of
 from likely.kernels.vectors import exponential
 
@@ -215,18 +215,19 @@ def _puller(components: int) -> Any:
         place, begins, ends = _grouped(layout.choices, theta.shape[0], index, trials)
         sorted_trials = _sorted(place, begins[-1], trials, cotangents)
         tops, rest = np.empty(begins[-1]), np.ones(begins[-1])
-        hidden = layout.sizes[1:-1].sum()
+        hidden, wanted = layout.sizes[1:-1].sum(), everything(layout.sizes)
         components = layout.components
         work, sums = np.empty((3, components)), np.empty((4, max(components, 2)))
         for block in range(0, theta.shape[0], ROWS_AT_ONCE):
             rows = theta[block : block + ROWS_AT_ONCE]
             x = np.empty((rows.shape[0], layout.sizes[0]))
-            slopes = np.empty(rows.shape[0] * hidden)
-            outputs = np.empty((rows.shape[0], layout.sizes[-1]))
-            by_outputs = np.zeros(outputs.shape)
             none = np.empty((rows.shape[0], 0, 0))  # derivatives, which flow the other way
             inputs(layout.features, rows, x, none)
-            forward(turned, layout.sizes, x, slopes, outputs)
+            slopes = np.empty(padded(rows.shape[0]) * hidden)
+            found = np.empty((layout.sizes[-1], padded(rows.shape[0])))
+            forward(plain, layout.sizes, abreast(x), slopes, wanted, found)
+            outputs = np.ascontiguousarray(found.T[: rows.shape[0]])
+            by_outputs = np.zeros(outputs.shape)
             normalise(outputs, none, terms)
             if outputs.shape[1] > 3 * terms:
                 close(outputs, none, 3 * terms)
@@ -245,8 +246,9 @@ def _puller(components: int) -> Any:
                     tops[groups[0][0] : groups[0][kinds]] = -np.inf
             if gradient.shape[0] > 0:
                 _by_logits(outputs, by_outputs, terms)
-                by_inputs = np.zeros(x.shape)
-                backward(plain, layout.sizes, slopes, by_outputs, by_inputs)
+                found = np.zeros((x.shape[1], padded(rows.shape[0])))
+                backward(turned, layout.sizes, slopes, wanted, abreast(by_outputs), found)
+                by_inputs = np.ascontiguousarray(found.T[: rows.shape[0]])
                 ours = gradient[block : block + ROWS_AT_ONCE]
                 _by_rows(layout.features, rows, x, by_inputs, ours)
                 for r in range(rows.shape[0]):

@@ -58,7 +58,7 @@ def _float(typingctx: Any, x: Any) -> Any:
     return types.float64(types.int64), emit
 
 
-@numba.njit
+@numba.njit(fastmath={"contract"})
 def exponential(x):  # type: ignore[no-untyped-def]
     """Return exp(x), to about 1e-14; x beyond -708 and 709 counts as that.
 

@@ -48,7 +48,9 @@ class CompiledDensity(Density):
         if not self.compilable:
             return self.evaluate_in_jax(weights, theta, trials)
         kernel = self.kernels.log_likelihood
-        return native.log_densities(kernel, weights, self.packed, theta, trials)
+        return native.log_densities(
+            kernel, _floats(weights), self.packed, self._rows(theta), _floats(trials)
+        )
 
     def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
         """Return log densities (r, n)."""
@@ -71,7 +73,9 @@ class CompiledDensity(Density):
         if not self.compilable:
             return draw_in_jax(self, weights, theta, uniforms, normals)
         kernel = self.kernels.draws
-        return native.draw_trials(kernel, weights, self.packed, theta, uniforms, normals)
+        weights, uniforms, normals = map(_floats, (weights, uniforms, normals))
+        rows = self._rows(theta)
+        return native.draw_trials(kernel, weights, self.packed, rows, uniforms, normals)
 
     def pull(
         self,
@@ -84,7 +88,17 @@ class CompiledDensity(Density):
         """Return log densities (n,) and the gradient (r, p)."""
         if len(weights) != self._prepared_size:
             raise ValueError(f"{len(weights)} weights are not prepared ones.")
-        return native.pull(self.kernels, weights, self.packed, theta, index, trials, cotangents)
+        index = np.ascontiguousarray(index, dtype=np.int64)
+        cotangents = None if cotangents is None else _floats(cotangents)
+        weights, rows, trials = _floats(weights), self._rows(theta), _floats(trials)
+        return native.pull(self.kernels, weights, self.packed, rows, index, trials, cotangents)
+
+    def _rows(self, theta: FloatArray) -> FloatArray:
+        """Return parameter rows as compiled code reads them."""
+        wanted = len(self.declaration.parameters)
+        if theta.shape[1] != wanted:
+            raise ValueError(f"rows of {theta.shape[1]} parameters do not fit a model of {wanted}.")
+        return _floats(theta)
 
     @functools.cached_property
     def _prepared_size(self) -> int:
@@ -99,6 +113,11 @@ class CompiledDensity(Density):
         """Return the numba function(weights, theta, uniforms, normals)."""
         p = len(self.declaration.parameters)
         return native.draws_caller(self.kernels.draws, self.size, self.packed, p)
+
+
+def _floats(array: FloatArray) -> FloatArray:
+    """Return an array as compiled code reads it, through a bare pointer; a copy where needed."""
+    return np.ascontiguousarray(array, dtype=np.float64)
 
 
 def is_plain(declaration: Declaration) -> bool:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import gaussian_kde
 
 from likely.errors import ParameterError, unknown
+from likely.plots.marginals import marginals, smooth_density
 from likely.plots.style import COLOURS, INK, house_style
 from likely.typing import FloatArray
 
 BLUE = COLOURS[1]
-GRID = 400
 
 
 @house_style()
@@ -47,38 +44,18 @@ def posterior(
     """
     if not 0.0 < probability < 1.0:
         raise ParameterError(f"probability is {probability!r}; it must be between 0 and 1.")
-    marginals = dict(_marginals(idata, names))
+    drawn = dict(marginals(idata, names))
     for name in reference or {}:
-        if name not in marginals:
-            raise ParameterError(unknown("reference parameter", name, marginals))
-    axes = _row_of_axes(len(marginals)) if axes is None else list(axes)
-    if len(axes) < len(marginals):
-        raise ParameterError(f"{len(marginals)} parameters need as many axes, not {len(axes)}.")
-    for ax, (name, draws) in zip(axes, marginals.items(), strict=False):
+        if name not in drawn:
+            raise ParameterError(unknown("reference parameter", name, drawn))
+    axes = _row_of_axes(len(drawn)) if axes is None else list(axes)
+    if len(axes) < len(drawn):
+        raise ParameterError(f"{len(drawn)} parameters need as many axes, not {len(axes)}.")
+    for ax, (name, draws) in zip(axes, drawn.items(), strict=False):
         _marginal(ax, draws, (reference or {}).get(name), probability)
         unit = f" ({units[name]})" if units and units.get(name) else ""
         ax.set_xlabel(f"{name}{unit}")
-    return list(axes[: len(marginals)])
-
-
-def _marginals(idata: Any, names: Sequence[str] | None) -> Iterator[tuple[str, FloatArray]]:
-    """Yield label and draws of every scalar."""
-    given = idata if isinstance(idata, xr.Dataset) else idata["posterior"].to_dataset()
-    dataset: xr.Dataset = given
-    for name in map(str, dataset.data_vars) if names is None else names:
-        if name not in dataset.data_vars:
-            raise ParameterError(unknown("posterior variable", name, dataset.data_vars))
-        variable = dataset[name]
-        rest = [d for d in variable.dims if d not in ("chain", "draw")]
-        for position in product(*(range(variable.sizes[d]) for d in rest)):
-            element = variable.isel(dict(zip(rest, position, strict=True)))
-            labels = ", ".join(str(element.coords[d].item()) if d in element.coords else str(i)
-                               for d, i in zip(rest, position, strict=True))  # fmt: skip
-            draws = np.asarray(element.values, dtype=np.float64).ravel()
-            label = f"{name}[{labels}]" if rest else name
-            if not np.isfinite(draws).all():
-                raise ParameterError(f"posterior of '{label}' has draws that are not finite.")
-            yield label, draws
+    return list(axes[: len(drawn)])
 
 
 def _row_of_axes(n: int) -> list[Axes]:
@@ -91,7 +68,7 @@ def _row_of_axes(n: int) -> list[Axes]:
 def _marginal(ax: Axes, draws: FloatArray, reference: float | None, probability: float) -> None:
     tail = 0.5 * (1.0 - probability)
     lower, upper = np.quantile(draws, [tail, 1.0 - tail])
-    x, density = _smooth_density(draws)
+    x, density = smooth_density(draws)
     inside = (x >= lower) & (x <= upper)
     ax.fill_between(x[inside], density[inside], color=BLUE, alpha=0.25, lw=0)
     ax.plot(x, density, color=BLUE)
@@ -110,17 +87,6 @@ def _marginal(ax: Axes, draws: FloatArray, reference: float | None, probability:
     ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.set_ylim(0.0, 1.35 * float(density.max()))
     ax.spines["left"].set_visible(False)
-
-
-def _smooth_density(draws: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return a grid and the kernel density estimate on it; a spike if all draws are equal."""
-    low, high = float(draws.min()), float(draws.max())
-    if high - low <= 1e-12 * max(1.0, abs(high)):
-        x = np.array([low - 0.5, low, low + 0.5])
-        return x, np.array([0.0, 1.0, 0.0])
-    margin = 0.05 * (high - low)
-    x = np.linspace(low - margin, high + margin, GRID)
-    return x, gaussian_kde(draws)(x)
 
 
 def _number(value: float, draws: FloatArray) -> str:

@@ -1,0 +1,97 @@
+"""Predictive checks in numbers: what was observed, and the interval predicted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from likely.plots.conditions import by_draw, conditions, within, written
+from likely.plots.style import choice_label
+from likely.trials import numeric_column
+
+PROBABILITY = 0.94
+FEWEST = 10  # response times of which a median is compared
+MOST = 24
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number of the data against its predictive distribution.
+
+    Args:
+        condition: value of the column of conditions.
+        choice: whose.
+        measure: "share" or "median rt".
+        observed: in the data.
+        lower: end of the 94% predictive interval.
+        upper: the other end.
+    """
+
+    condition: Hashable
+    choice: int
+    measure: str
+    observed: float
+    lower: float
+    upper: float
+
+    @property
+    def outside(self) -> bool:
+        """Whether the observed number lies outside its interval."""
+        return not self.lower <= self.observed <= self.upper
+
+
+def predictive_checks(
+    data: pd.DataFrame, predicted: pd.DataFrame, by: str, choices: Sequence[int]
+) -> list[Check]:
+    """Return shares of choices and median response times by condition, with their intervals."""
+    checks: list[Check] = []
+    for (condition,) in conditions(data, [by], MOST):
+        observed = within(data, [by], (condition,))
+        drawn = list(by_draw(within(predicted, [by], (condition,))))
+        for choice in choices[1:] if len(choices) == 2 else choices:
+            checks += _check("share", condition, choice, observed, drawn)
+        for choice in choices:
+            checks += _check("median rt", condition, choice, observed, drawn)
+    return checks
+
+
+def check_table(checks: Sequence[Check], by: str, choices: Sequence[int]) -> list[tuple[str, ...]]:
+    """Return the checks as text, the head first."""
+    rows: list[tuple[str, ...]] = [(by, "choice", "measure", "observed", "94% predicted", "")]
+    rows += [
+        (
+            written(c.condition), choice_label(c.choice, choices), c.measure, f"{c.observed:.3f}",
+            f"{c.lower:.3f} to {c.upper:.3f}", "outside" if c.outside else "",
+        )
+        for c in checks
+    ]  # fmt: skip
+    return rows
+
+
+def _check(
+    measure: str,
+    condition: Hashable,
+    choice: int,
+    observed: pd.DataFrame,
+    drawn: Sequence[pd.DataFrame],
+) -> Iterator[Check]:
+    value = _measure(measure, observed, choice)
+    if not np.isfinite(value):
+        return
+    values = np.array([_measure(measure, each, choice) for each in drawn])
+    values = values[np.isfinite(values)]
+    if len(values):
+        low, high = np.quantile(values, [0.5 - 0.5 * PROBABILITY, 0.5 + 0.5 * PROBABILITY])
+        yield Check(condition, choice, measure, value, float(low), float(high))
+
+
+def _measure(measure: str, trials: pd.DataFrame, choice: int) -> float:
+    here = numeric_column(trials, "choice") == choice
+    if measure == "share":
+        return float(here.mean()) if len(here) else np.nan
+    rt = numeric_column(trials, "rt")[here]
+    rt = rt[np.isfinite(rt)]
+    return float(np.median(rt)) if len(rt) >= FEWEST else np.nan

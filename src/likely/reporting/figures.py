@@ -1,0 +1,281 @@
+"""The report's figures, each with what it shows and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from likely import plots
+from likely.errors import LikelyError
+from likely.page import Picture
+from likely.plots.marginals import marginals
+from likely.plots.typical import typical_row
+from likely.reporting.design import ALL, Design, condition, is_graded
+from likely.results.record import DPI, Results, png
+
+SHOWN = 12  # scalars in traces, ranks and priors
+PAIRED = 6
+GROUPS = 3  # elements from which a variable is a family of effects
+MOST_EFFECTS = 6  # caterpillars
+GRAPH = 640  # CSS pixels of a graph's width
+WIDEST_GRAPH = 2200
+LONG = 3.0  # width over height of a graph that would be illegible at that width
+
+
+def scalars(r: Results, labels: list[str]) -> xr.DataTree:
+    """Return draws of these scalars as variables, with prior and sampler statistics."""
+    tree = {}
+    for group in ("posterior", "prior"):
+        if group in r.idata.children:
+            sizes = r.idata[group].sizes
+            shape = (sizes["chain"], sizes["draw"])
+            drawn = dict(marginals(r.idata, None, group))
+            kept = {n: (("chain", "draw"), drawn[n].reshape(shape)) for n in labels if n in drawn}
+            tree[group] = xr.Dataset(kept)
+    if "sample_stats" in r.idata.children:
+        tree["sample_stats"] = r.idata["sample_stats"].to_dataset()
+    return xr.DataTree.from_dict(tree)
+
+
+def shown_scalars(r: Results, most: int) -> list[str]:
+    """Return the scalars to look at: all, or as many as there is room for.
+
+    Effects of groups come last, and of both kinds those with the smallest effective sample sizes
+    first.
+    """
+    labels = [str(n) for n in r.summary.index]
+    if len(labels) <= most:
+        return labels
+    of_groups = elements(r)
+    ess = dict(zip(labels, r.summary["ess_bulk"].to_list(), strict=True))
+    chosen = sorted(labels, key=lambda n: (n in of_groups, ess[n]))[:most]
+    return [n for n in labels if n in chosen]
+
+
+def plain_scalars(r: Results, most: int) -> list[str]:
+    """Return scalars that are no elements of a family, parameters under their own name first."""
+    labels = [str(n) for n in r.summary.index if str(n) not in elements(r)]
+    own = [n for n in labels if n in r.likelihood.declaration.names]
+    doubled = {f"{n}_Intercept" for n in own}
+    return (own + [n for n in labels if n not in own and n not in doubled])[:most]
+
+
+def effects(r: Results, smallest: int = GROUPS) -> list[str]:
+    """Return variables that are families of effects, one element a group, this large or larger."""
+    posterior = r.idata["posterior"].to_dataset()
+    return [
+        str(name)
+        for name, v in posterior.data_vars.items()
+        if v.ndim == 3
+        and smallest <= v.shape[2] < len(r.data)
+        and not str(name).endswith("_offset")
+    ]
+
+
+def elements(r: Results, smallest: int = GROUPS) -> set[str]:
+    """Return the scalars that are elements of such families."""
+    families = effects(r, smallest)
+    return {label for label, _ in marginals(r.idata, families)} if families else set()
+
+
+def response_times(r: Results) -> Picture:
+    """Draw all trials."""
+    ax = plots.response_times(r.data, choices=r.likelihood.declaration.choices)
+    return _picture(
+        ax,
+        "Response times of all trials; the area of each choice is its share. A few times that are "
+        "much faster or slower than the rest deserve a look: guesses, lapses, wrong units.",
+        "Histograms of response times by choice.",
+        560,
+    )
+
+
+def graph(r: Results) -> Picture | None:
+    """Return the picture of the model's graph, if it was made."""
+    if r.graph is None:
+        return None
+    return Picture(
+        r.graph,
+        "The model: unknown parameters (ellipses), quantities that follow from them (boxes), and "
+        "the trials (shaded).",
+        "Graph of the model's variables.",
+        _graph_width(r.graph),
+    )
+
+
+def _graph_width(graph: bytes) -> int:
+    """Return the width at which a graph is shown: all of it, unless it is too wide for that."""
+    width, height = (int.from_bytes(graph[i : i + 4], "big") for i in (16, 20))
+    return GRAPH if width < LONG * height else min(round(width * 96 / DPI), WIDEST_GRAPH)
+
+
+def cartoon(r: Results) -> Picture | None:
+    """Draw how the model decides, if it is one of ours."""
+    from likely.zoo import models
+
+    model = models.get(r.likelihood.declaration.name)
+    if model is None or model.declaration.names != r.likelihood.declaration.names:
+        return None
+    row, known = _estimated_row(r)
+    theta = dict(zip(r.likelihood.declaration.names, row.tolist(), strict=True))
+    try:
+        ax = plots.cartoon(model, theta, likelihood=r.likelihood, seed=r.seed)
+    except LikelyError:
+        return None
+    held = ", ".join(known) or "none"
+    return _picture(
+        ax,
+        "How the model decides: evidence of simulated trials runs to a boundary, and the density "
+        f"of response times follows. At posterior means or fixed values of {held}; parameters "
+        "that vary over trials are at typical values.",
+        "Sample paths of evidence between boundaries with densities of response times.",
+    )
+
+
+def _estimated_row(r: Results) -> tuple[np.ndarray, list[str]]:
+    declaration = r.likelihood.declaration
+    row, known = typical_row(declaration), []
+    posterior = r.idata["posterior"]
+    for i, p in enumerate(declaration.parameters):
+        value = r.fixed.get(p.name)
+        if value is None and p.name in posterior and posterior[p.name].ndim == 2:
+            value = float(posterior[p.name].mean())
+        if value is not None and p.lower <= value <= p.upper:
+            row[i] = value
+            known.append(p.name)
+    return row, known
+
+
+def priors(r: Results) -> Picture | None:
+    """Draw priors and posteriors."""
+    if "prior" not in r.idata.children:
+        return None
+    tree = scalars(r, shown_scalars(r, SHOWN))
+    if not len(tree["prior"].data_vars):
+        return None
+    return _picture(
+        plots.prior_posterior(tree),
+        "Prior (grey) and posterior (blue), scaled to one height. Where the two are alike, the "
+        f"trials have taught nothing.{_chosen(r)}",
+        "Densities of priors and posteriors.",
+    )
+
+
+def trace(r: Results) -> Picture:
+    """Draw traces."""
+    return _picture(
+        plots.trace(scalars(r, shown_scalars(r, SHOWN))),
+        f"Draws in order, a colour a chain: they should look like noise, all alike.{_chosen(r)}",
+        "Traces of the chains.",
+    )
+
+
+def ranks(r: Results) -> Picture | None:
+    """Draw ranks, of which one chain has none."""
+    if r.idata["posterior"].sizes["chain"] == 1:
+        return None
+    return _picture(
+        plots.ranks(scalars(r, shown_scalars(r, SHOWN))),
+        "How far the ranks of each chain's draws are from uniform: lines near 0 mean that chains "
+        f"agree; where they do not, points are marked.{_chosen(r)}",
+        "Deviations of ranks from uniformity by chain.",
+    )
+
+
+def pairs(r: Results) -> Picture | None:
+    """Draw pairs of parameters."""
+    labels = plain_scalars(r, PAIRED)
+    if len(labels) < 2:
+        return None
+    return _picture(
+        plots.pairs(scalars(r, labels)),
+        "Joint posterior of pairs, with correlations. A narrow ridge means that the trials tell "
+        "the sum or ratio of two parameters better than either. Divergent draws are red.",
+        "Scatter plots of pairs of parameters.",
+        640,
+    )
+
+
+def caterpillars(r: Results) -> list[Picture]:
+    """Draw the effects of groups."""
+    return [
+        _picture(
+            plots.caterpillar(r.idata, name),
+            f"{name}, in ascending order: mean, 50% interval (thick) and 94% interval (thin), on "
+            "the scale of the link.",
+            f"Intervals of the elements of {name}.",
+            560,
+        )
+        for name in effects(r)[:MOST_EFFECTS]
+    ]
+
+
+def predictive(r: Results, design: Design) -> list[Picture]:
+    """Draw data against predictions."""
+    if r.predicted is None:
+        return []
+    by, observed = condition(design, r.data, r.data)
+    _, predicted = condition(design, r.data, r.predicted)
+    pictures = [
+        _picture(
+            plots.predictive(observed, predicted, by=None if by == ALL else by,
+                             choices=r.likelihood.declaration.choices),
+            "Response times by choice: observed (filled) and predicted (line, with a band that "
+            "holds 94% of predictive draws).",
+            "Histograms of observed response times under predicted densities.",
+        ),
+        _picture(
+            plots.quantile_probability(observed, predicted, by=by),
+            "Quantiles of response times over the probability of the choice, by condition: "
+            "observed (filled) and predicted (crosses).",
+            "Quantile-probability plot.",
+            640,
+        ),
+    ]  # fmt: skip
+    for covariate in design.covariates[:2]:
+        pictures += _functions(r, design, covariate, r.predicted)
+    return pictures
+
+
+def _functions(
+    r: Results, design: Design, covariate: str, predicted: pd.DataFrame
+) -> list[Picture]:
+    """Draw psychometric and chronometric functions of one covariate."""
+    data = r.data
+    if covariate in design.categories or not is_graded(data, covariate):
+        if data[covariate].nunique() > SHOWN:
+            return []
+        data = data.assign(**{covariate: data[covariate].astype(str)})
+        predicted = predicted.assign(**{covariate: predicted[covariate].astype(str)})
+    drawn: list[tuple[Callable[..., Any], str]] = [
+        (plots.psychometric, f"Share of the choice over {covariate}"),
+        (plots.chronometric, f"Median response time over {covariate}"),
+    ]
+    return [
+        _picture(
+            plot(data, predicted, x=covariate),
+            f"{title}: observed (points with 94% intervals) and predicted (band that holds 94% of "
+            "predictive draws).",
+            f"{title}.",
+            520,
+        )
+        for plot, title in drawn
+    ]
+
+
+def _chosen(r: Results) -> str:
+    if len(r.summary) <= SHOWN:
+        return ""
+    return (
+        f" Shown are {SHOWN} of {len(r.summary)}: effects of groups last, and otherwise those with "
+        "the smallest effective sample sizes."
+    )
+
+
+def _picture(drawn: Any, caption: str, alternative: str, width: int = 720) -> Picture:
+    ax = np.ravel(np.asarray(drawn, dtype=object))[0]
+    return Picture(png(ax.figure), caption, alternative, width)

@@ -1,0 +1,163 @@
+"""Deadlines: withheld responses, and predictive draws that come too late."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+
+import likely as lk
+from likely.errors import ParameterError
+from likely.silence import silence
+from likely.trials import encode
+
+THETA = {"v": 0.8, "a": 1.2, "z": 0.45, "t": 0.3}
+DEADLINES = (0.31, 0.6, 1.0, 2.5, 10.0)
+
+
+@pytest.fixture(scope="module")
+def ddm() -> lk.Likelihood:
+    return lk.load("ddm")
+
+
+def withheld(choice: float) -> pd.DataFrame:
+    return pd.DataFrame({"rt": np.nan, "choice": choice, "deadline": DEADLINES})
+
+
+def by_quadrature(likelihood: lk.Likelihood, theta: dict[str, float], choice: int) -> np.ndarray:
+    """Return 1 - P(another choice by the deadline), by a fine trapezoidal rule."""
+    found = []
+    for deadline in DEADLINES:
+        times = np.linspace(theta["t"], deadline, 20_001)[1:]
+        trials = np.column_stack([times, np.full(len(times), -choice)])
+        density = np.exp(likelihood.logp(theta, trials))
+        found.append(1.0 - np.trapezoid(np.r_[0.0, density], np.r_[theta["t"], times]))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("choice", [-1, 1])
+@pytest.mark.parametrize(
+    "theta",
+    [THETA, dict(THETA, v=-3.0, a=0.5), dict(THETA, v=0.1, a=2.5), dict(THETA, a=0.3, v=0.0)],
+)
+def test_a_withheld_response_was_silent_or_late(
+    ddm: lk.Likelihood, theta: dict[str, float], choice: int
+) -> None:
+    found = np.exp(ddm.logp(theta, withheld(choice)))
+    np.testing.assert_allclose(found, by_quadrature(ddm, theta, choice), atol=2e-5)
+
+
+def test_outcomes_of_go_nogo_sum_to_one(ddm: lk.Likelihood) -> None:
+    times = np.linspace(0.3, 1.0, 5_001)[1:]
+    presses = np.exp(ddm.logp(THETA, np.column_stack([times, np.ones(len(times))])))
+    (silent,) = np.exp(ddm.logp(THETA, withheld(-1).iloc[[2]]))
+    assert np.trapezoid(presses, times) + silent == pytest.approx(1.0, abs=1e-5)
+
+
+def test_far_deadlines_say_what_none_say(ddm: lk.Likelihood) -> None:
+    trial = pd.DataFrame({"rt": [np.nan], "choice": [-1.0], "deadline": [45.0]})
+    without = trial.assign(deadline=np.inf)
+    np.testing.assert_allclose(ddm.logp(THETA, trial), ddm.logp(THETA, without), atol=1e-12)
+
+
+def test_the_exact_density_agrees(ddm: lk.Likelihood) -> None:
+    trials = pd.concat([withheld(-1), withheld(1)], ignore_index=True)
+    np.testing.assert_allclose(ddm.logp(THETA, trials), lk.exact("ddm", THETA, trials), atol=0.003)
+
+
+def test_races_have_silent_choices_too() -> None:
+    race = lk.load("race_3")
+    theta = dict(zip(race.declaration.names, (1.0, 0.5, 0.2, 1.5, 0.2, 0.2, 0.2, 0.2), strict=True))
+    trial = pd.DataFrame({"rt": [np.nan], "choice": [1.0], "deadline": [1.2]})
+    drawn = race.sample(theta, 200_000, seed=1)
+    share = ((drawn.choice == 1) | (drawn.rt > 1.2)).mean()
+    assert np.exp(race.logp(theta, trial)[0]) == pytest.approx(share, abs=0.004)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_pymc_agrees_in_value_and_gradient(ddm: lk.Likelihood, shared: bool) -> None:
+    trials = pd.concat([withheld(-1), withheld(-1), withheld(1)], ignore_index=True)
+    trials.loc[0, ["rt", "choice"]] = [0.7, 1.0]
+    trials.loc[0, "deadline"] = 1.0
+    x = np.linspace(0.1, 1.0, len(trials)) if not shared else np.ones(len(trials))
+    parameters = pt.dvector("parameters")
+    v, a, z, t = (parameters[i] for i in range(4))
+    drift = v * x if shared else v * pytensor.shared(x)
+    variable = ddm.dist(v=drift, a=a, z=z, t=t)
+    total = pm.logp(variable, encode(trials, (-1, 1))).sum()
+    outputs = [total, pytensor.grad(total, parameters)]
+    function = pytensor.function([parameters], outputs, mode="FAST_COMPILE")
+    point = np.array([0.8, 1.2, 0.45, 0.3])
+    value, gradient = function(point)
+    expected = ddm.logp({"v": 0.8 * x, "a": 1.2, "z": 0.45, "t": 0.3}, trials)
+    assert value == pytest.approx(expected.sum(), abs=1e-10)
+    for i in range(4):
+        h = 1e-6 * np.eye(4)[i]
+        slope = (function(point + h)[0] - function(point - h)[0]) / 2e-6
+        assert gradient[i] == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+
+def test_equal_ones_are_computed_once() -> None:
+    trials = encode(pd.concat([withheld(-1)] * 20), (-1, 1))
+    found = silence(trials, (-1, 1), np.zeros(len(trials)))
+    assert found is not None
+    assert len(found.trials) == len(trials) + len(DEADLINES) * len(found.log_weights)
+
+
+def observed(ddm: lk.Likelihood) -> pd.DataFrame:
+    trials = ddm.sample(THETA, 300, seed=2)
+    trials["deadline"] = np.where(np.arange(300) < 200, 1.0, np.nan)
+    trials.loc[trials.rt > trials.deadline, ["rt", "choice"]] = np.nan
+    return trials
+
+
+def test_predictive_draws_end_at_deadlines(ddm: lk.Likelihood) -> None:
+    trials = observed(ddm)
+    with pm.Model():
+        v = pm.Normal("v", 0.8, 0.01)
+        ddm("trials", v=v, a=1.2, z=0.45, t=0.3, observed=trials)
+        prior = pm.sample_prior_predictive(200, random_seed=3)
+    drawn = prior["prior_predictive"]["trials"].to_numpy()[0]
+    silent = np.isnan(drawn)
+    assert (silent[..., 0] == silent[..., 1]).all()
+    assert not silent[:, 200:].any()
+    assert np.nanmax(drawn[:, :200, 0]) <= 1.0
+    expected = np.exp(ddm.log_survival(THETA, 1.0)[0])
+    assert silent[:, :200, 0].mean() == pytest.approx(expected, abs=0.01)
+
+
+def test_draws_past_the_deadline_have_a_density(ddm: lk.Likelihood) -> None:
+    variable = ddm.dist(**THETA, deadline=0.7, size=50)
+    drawn = pm.draw(variable, random_seed=4)
+    assert np.isnan(drawn).any()
+    late = ddm.log_survival(THETA, 0.7)[0]
+    density = pm.logp(variable, drawn).eval(mode="FAST_COMPILE")
+    np.testing.assert_allclose(density[np.isnan(drawn[:, 0])], late)
+    timed = ~np.isnan(drawn[:, 0])
+    np.testing.assert_allclose(density[timed], ddm.logp(THETA, drawn[timed]))
+
+
+def test_deadlines_are_given_once(ddm: lk.Likelihood) -> None:
+    with pm.Model(), pytest.raises(ParameterError, match="deadlines, in a column"):
+        ddm("trials", **THETA, deadline=1.0, observed=observed(ddm))
+    with pm.Model(), pytest.raises(ParameterError, match="positive seconds"):
+        ddm("trials", **THETA, deadline=-1.0)
+
+
+def test_trials_are_copied_where_they_are_not_contiguous(ddm: lk.Likelihood) -> None:
+    trials = ddm.sample(THETA, 40, seed=5).to_numpy(copy=True)
+    expected = ddm.logp(THETA, trials)
+    theta = np.tile([list(THETA.values())], (40, 1))
+    found, gradient = ddm.density.evaluate(
+        ddm.weights, np.asfortranarray(theta), np.asfortranarray(trials)
+    )
+    np.testing.assert_array_equal(found, expected)
+    pulled, _ = ddm.density.pull(
+        ddm.density.prepared(ddm.weights), np.asfortranarray(theta), np.arange(40),
+        np.asfortranarray(trials), None,
+    )  # fmt: skip
+    np.testing.assert_allclose(pulled, expected, rtol=1e-12)
+    assert gradient.shape == (40, 4)

@@ -1,0 +1,215 @@
+"""Reports: that they hold everything in one file, and say what is wrong in plain words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from commandline import assert_refused, command
+from finished import finished
+
+from likely.cli import SUCCESS
+from likely.errors import LikelyError
+from likely.reporting import report, sections
+from likely.reporting.checks import predictive_checks
+from likely.reporting.design import condition, used_columns
+from likely.reporting.diagnostics import diagnose, held_down
+from likely.results import Results, open_fit, save_fit
+
+HEADINGS = [
+    "Data", "Model", "Priors", "Diagnostics", "Posterior", "Predictive checks", "Likelihood",
+    "How to reproduce",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("fits") / "out"
+    save_fit(finished(), place)  # type: ignore[arg-type]
+    return place
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> Results:
+    return open_fit(folder)
+
+
+class _Outline(HTMLParser):
+    """Collect headings, links to elsewhere, and pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self.elsewhere: list[str] = []
+        self.pictures = 0
+        self._in_heading = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_heading = tag == "h2"
+        given = dict(attrs)
+        if tag == "img":
+            self.pictures += 1
+            assert given["alt"]
+        for value in (given.get("src"), given.get("href")):
+            if value and not value.startswith(("data:", "#")):
+                self.elsewhere.append(value)
+
+    def handle_data(self, data: str) -> None:
+        if self._in_heading and data.strip():
+            self.headings.append(data)
+
+
+def test_the_command_writes_one_file_that_needs_no_other(folder: Path) -> None:
+    outcome = command("report", folder)
+    assert outcome.code == SUCCESS, outcome.err
+    assert str(folder / "report.html") in outcome.out
+    assert "draws diverged" in outcome.err
+    text = (folder / "report.html").read_text()
+    outline = _Outline()
+    outline.feed(text)
+    assert outline.headings == HEADINGS
+    assert outline.elsewhere == []
+    assert "url(" not in text
+    assert "<script" not in text
+    assert outline.pictures >= 12
+    for fragment in (
+        "v ~ 1 + coherence + (1|subject)", "z = 0.5 (fixed)", "diverged", "has no certificate",
+        "5.0% of the posterior draws", "lk.fit(", "pymc", "240",
+    ):  # fmt: skip
+        assert fragment in text, fragment
+
+
+def test_draws_alone_are_no_fit(results: Results, tmp_path: Path) -> None:
+    for call in (report, save_fit):
+        with pytest.raises(LikelyError, match="a DataTree is not a fit"):
+            call(results.idata, tmp_path / "x")  # type: ignore[operator]
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_folders_are_refused(tmp_path: Path) -> None:
+    assert_refused(command("report", tmp_path / "nowhere"), "is not the folder of a fit")
+    assert_refused(command("report", tmp_path), "is not the folder of a fit")
+
+
+def test_an_interrupted_run_is_reported_without_predictions(results: Results) -> None:
+    bare = replace(results, predicted=None, graph=None)
+    section = sections.predictions(bare, used_columns(bare.formula, bare.data))
+    assert "interrupted" in str(section.items[0])
+    assert len(sections.model(bare).items) == len(sections.model(results).items) - 1
+
+
+def test_text_from_data_cannot_become_html(results: Results, tmp_path: Path) -> None:
+    formula = {"v": "1 + <script>alert(1)</script>"}
+    evil = replace(results, formula=formula, predicted=None)
+    text = report(evil, tmp_path / "evil.html", progress=False).read_text()
+    assert "<script>" not in text
+
+
+def _idata(**statistics: np.ndarray) -> xr.DataTree:
+    posterior = xr.Dataset({"t": (("chain", "draw"), np.full((2, 50), 0.3))})
+    stats = xr.Dataset({n: (("chain", "draw"), v) for n, v in statistics.items()})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+
+
+GOOD = pd.DataFrame({"r_hat": [1.0], "ess_bulk": [900.0], "ess_tail": [800.0]}, index=["t"])
+NONE, ALL = np.zeros((2, 50)), np.ones((2, 50))
+STUCK = np.linspace(0.0, 10.0, 100).reshape(2, 50)  # an energy that hardly moves
+
+
+def test_good_draws_are_not_warned_of() -> None:
+    noise = np.random.default_rng(0).standard_normal((2, 50))
+    found = diagnose(_idata(diverging=NONE, energy=noise, tree_depth=3 + NONE), GOOD)
+    assert found.warnings == ()
+    assert (found.divergences, found.depth, found.chains) == (0, 3, 2)
+    assert found.bfmi is not None
+    assert found.bfmi > 1.0
+
+
+@pytest.mark.parametrize(
+    ("statistics", "summary", "outside", "words"),
+    [
+        ({"diverging": ALL}, GOOD, 0.0, "100 of 100 draws diverged"),
+        ({}, GOOD.assign(r_hat=1.2), 0.0, r"r-hat is above 1.01 for t \(1.2\)"),
+        ({}, GOOD.assign(r_hat=np.nan), 0.0, r"r-hat is above 1.01 for t \(nan\)"),
+        ({}, GOOD.assign(ess_tail=20.0), 0.0, r"effective sample size is below 400 for t \(20\)"),
+        ({"energy": STUCK}, GOOD, 0.0, "E-BFMI"),
+        ({"maxdepth_reached": ALL, "depth": 10 * ALL}, GOOD, 0.0, r"largest tree depth \(10\)"),
+        ({"reached_max_treedepth": ALL}, GOOD, 0.0, "100% of the draws reached"),
+        ({}, GOOD, 0.2, "20.0% of the draws have a parameter outside the box"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    statistics: dict[str, np.ndarray], summary: pd.DataFrame, outside: float, words: str
+) -> None:
+    (warning,) = diagnose(_idata(**statistics), summary, outside=outside).warnings
+    assert re.search(words, warning.what)
+    assert warning.remedy
+
+
+def test_one_chain_is_not_trusted() -> None:
+    idata = xr.DataTree.from_dict({"posterior": _idata()["posterior"].to_dataset().isel(chain=[0])})
+    found = diagnose(idata, GOOD)
+    assert [w.what for w in found.warnings] == ["There is one chain only."]
+    assert found.divergences is None
+
+
+def test_an_early_response_that_holds_t_down_is_noticed() -> None:
+    data = pd.DataFrame({"rt": [0.31, 0.9]})
+    (warning,) = held_down(_idata(), "t", data, lapses=False)
+    assert "just below the fastest response (0.310 s)" in warning.what
+    assert not held_down(_idata(), "t", data, lapses=True)
+    assert not held_down(_idata(), None, data, lapses=False)
+    assert not held_down(_idata(), "t", data + 1.0, lapses=False)
+
+
+def test_columns_of_formulas_are_found() -> None:
+    data = pd.DataFrame(columns=["rt", "choice", "coherence", "my cue", "subject", "co", "dbs"])
+    formula = {"v": "0 + center(coherence):`my cue` + (1 + dbs|subject)", "a": "1 + (1 | subject)"}
+    design = used_columns(formula, data)
+    assert design.covariates == ("coherence", "my cue", "dbs")
+    assert design.groups == ("subject",)
+
+
+def test_a_covariate_of_many_values_is_cut_into_fifths() -> None:
+    data = pd.DataFrame({"rt": 1.0, "choice": 1.0, "age": np.arange(100.0)})
+    design = used_columns({"v": "age"}, data)
+    name, cut = condition(design, data, data)
+    assert name == "fifth of age"
+    assert cut[name].value_counts().tolist() == [20] * 5
+    name, same = condition(used_columns({"v": "1"}, data), data, data)
+    assert same[name].nunique() == 1
+
+
+def test_checks_find_a_model_that_is_wrong() -> None:
+    rng = np.random.default_rng(1)
+
+    def trials(n: int, rt: float) -> pd.DataFrame:
+        return pd.DataFrame(
+            {"rt": rt + rng.gamma(2.0, 0.2, n), "choice": rng.choice([-1.0, 1.0], n), "c": "all"}
+        )
+
+    predicted = pd.concat([trials(300, 0.3).assign(draw=d) for d in range(30)])
+    right = predictive_checks(trials(300, 0.3), predicted, "c", (-1, 1))
+    wrong = predictive_checks(trials(300, 0.5), predicted, "c", (-1, 1))
+    assert [c.measure for c in right] == ["share", "median rt", "median rt"]
+    assert not any(c.outside for c in right)
+    assert [c.outside for c in wrong if c.measure == "median rt"] == [True, True]
+
+
+def test_certificates_are_quoted(results: Results) -> None:
+    fake = SimpleNamespace(
+        declaration=results.likelihood.declaration,
+        certificate=None,
+        training=replace(results.likelihood.training, labels="exact", sets=9000),
+        digest="0123456789abcdef",
+    )
+    section = sections.certificate(replace(results, likelihood=fake))  # type: ignore[arg-type]
+    assert "9,000 exact densities" in str(section.items)
+    assert "0123456789ab" in str(section.items)

@@ -1,0 +1,160 @@
+"""Folders of fits: everything comes back, nothing that was finished is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from finished import Finished, finished
+
+from likely.errors import FileFormatError
+from likely.results import Request, Results, open_fit, save_fit
+from likely.results.columns import column_types, read_columns
+from likely.results.folder import (
+    COMMAND,
+    FILES,
+    GRAPH,
+    LIKELIHOOD,
+    POSTERIOR,
+    PREDICTED,
+    SCRIPT,
+    SUMMARY,
+    TRIALS,
+)
+
+REQUEST = Request("likely fit trials.csv -o out", "trials.csv", "rt < 9", {"draws": 50})
+
+
+@pytest.fixture(scope="module")
+def fit() -> Finished:
+    return finished()
+
+
+@pytest.fixture(scope="module")
+def saved(fit: Finished, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    folder = tmp_path_factory.mktemp("fits") / "out"
+    return folder, save_fit(fit, folder, request=REQUEST)  # type: ignore[arg-type]
+
+
+def test_what_is_saved_comes_back(fit: Finished, saved: tuple[Path, Results]) -> None:
+    folder, written = saved
+    assert {p.name for p in folder.iterdir()} == {*FILES, COMMAND}
+    read = open_fit(folder)
+    assert written.predicted is not None
+    assert read.predicted is not None
+    pd.testing.assert_frame_equal(read.data, fit.data)
+    pd.testing.assert_frame_equal(read.predicted, written.predicted, check_dtype=False)
+    pd.testing.assert_frame_equal(read.summary, written.summary, check_names=False)
+    pd.testing.assert_frame_equal(read.priors, fit.specification.priors)
+    for group in ("posterior", "prior", "sample_stats"):
+        xr.testing.assert_equal(read.idata[group].to_dataset(), written.idata[group].to_dataset())
+    assert read.likelihood.digest == fit.likelihood.digest
+    assert read.formula == fit.specification.formula
+    assert (read.fixed, read.seed, read.outside) == ({"z": 0.5}, 3, 0.05)
+    assert read.request == written.request
+    assert read.request.command == REQUEST.command
+    assert read.graph == written.graph
+
+
+def test_the_exact_command_is_kept(saved: tuple[Path, Results]) -> None:
+    folder, _ = saved
+    assert REQUEST.command is not None
+    assert REQUEST.command in (folder / COMMAND).read_text().splitlines()
+
+
+def test_without_a_command_there_is_python_that_says_everything(
+    fit: Finished, tmp_path: Path
+) -> None:
+    save_fit(fit, tmp_path, request=Request(sample={"draws": 50}))  # type: ignore[arg-type]
+    text = (tmp_path / SCRIPT).read_text()
+    compile(text, "reproduce.py", "exec")
+    for part in ("'v': '1 + coherence + (1|subject)'", "fixed={'z': 0.5}", "seed=3", "draws=50"):
+        assert part in text
+    assert "'v_coherence': [0.1, 0.333" in text
+
+
+def test_an_interrupted_run_keeps_what_was_finished(
+    fit: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("likely.results.folder.with_prior", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_fit(fit, tmp_path)  # type: ignore[arg-type]
+    read = open_fit(tmp_path)
+    assert read.predicted is None
+    assert read.graph is None
+    np.testing.assert_array_equal(
+        read.idata["posterior"]["a"].values, fit.idata["posterior"]["a"].values
+    )
+    assert "v_coherence" in read.summary.index
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_interrupted_run_mixes_no_files_of_an_earlier_one(
+    fit: Finished, saved: tuple[Path, Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = saved
+    for name in FILES:
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    monkeypatch.setattr(
+        "likely.results.folder.predictions", lambda fit: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        save_fit(fit, tmp_path)  # type: ignore[arg-type]
+    assert not (tmp_path / PREDICTED).exists()
+    assert not (tmp_path / GRAPH).exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "fit.json").unlink(), "is not the folder of a fit"),
+        (lambda f: (f / "fit.json").write_text("{"), "is damaged"),
+        (lambda f: (f / "fit.json").write_text('{"format": 99}'), "format 99 cannot be read"),
+        (lambda f: (f / "fit.json").write_text('{"format": 1}'), "there is no 'columns'"),
+        (lambda f: (f / POSTERIOR).unlink(), "interrupted before there were draws"),
+        (lambda f: (f / POSTERIOR).write_bytes(b"?"), "posterior.nc is damaged"),
+        (lambda f: (f / LIKELIHOOD).unlink(), "there is no file"),
+        (lambda f: (f / TRIALS).write_text("rt,choice\n1,1\n"), "has columns"),
+    ],
+)
+def test_damaged_folders_are_refused(
+    damage: object, message: str, saved: tuple[Path, Results], tmp_path: Path
+) -> None:
+    folder, _ = saved
+    for name in FILES:
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    damage(tmp_path)  # type: ignore[operator]
+    with pytest.raises(FileFormatError, match=message):
+        open_fit(tmp_path)
+
+
+def test_a_missing_summary_is_made_again(saved: tuple[Path, Results], tmp_path: Path) -> None:
+    folder, written = saved
+    for name in FILES:
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / SUMMARY).unlink()
+    pd.testing.assert_frame_equal(open_fit(tmp_path).summary, written.summary, check_names=False)
+
+
+def test_columns_keep_their_types(tmp_path: Path) -> None:
+    data = pd.DataFrame(
+        {
+            "rt": [0.1 + 0.2, np.nan, 1e-7],
+            "subject": ["01", "2", None],
+            "level": pd.Categorical(["lo", None, "hi"], ["lo", "mid", "hi"], ordered=True),
+            "dose": pd.Categorical([1.5, 2.0, 1.5]),
+            "go": [True, False, True],
+            "n": [1, 2, 3],
+        }
+    )
+    path = tmp_path / "data.csv"
+    data.to_csv(path, index=False)
+    types = json.loads(json.dumps(column_types(data)))
+    pd.testing.assert_frame_equal(read_columns(path, types), data)
