@@ -91,7 +91,8 @@ def test_every_public_name_is_in_the_reference() -> None:
     text = "\n".join(page.read_text() for page in REFERENCE.glob("*.md"))
     documented = {path.split(".")[-1] for path in re.findall(r"^::: (\S+)", text, re.M)}
     headings = set(re.findall(r"likely\.(\w+)", " ".join(re.findall(r"^## .*", text, re.M))))
-    missing = (set(lk.__all__) - documented - headings) | (set(lk.plots.__all__) - documented)
+    names = (set(lk.__all__) - {"plots"}) | set(lk.plots.__all__)
+    missing = names - documented - headings
     assert not missing, f"add `::: likely.MODULE.NAME` to a page of docs/reference: {missing}"
     listed = set(re.findall(r"`(\w+)`", (REFERENCE / "index.md").read_text()))
     assert set(lk.__all__) <= listed, "docs/reference/index.md lists all names"
