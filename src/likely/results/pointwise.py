@@ -65,10 +65,11 @@ def _compiled(model: pm.Model) -> tuple[list[str], Any]:
     """Return names of the free variables, and draws of them (m, ...) -> log likelihoods (m, n)."""
     import pytensor
     import pytensor.tensor as pt
-    from pymc.model.transform.conditioning import remove_value_transforms
     from pytensor.graph.replace import vectorize_graph
 
-    plain = remove_value_transforms(model)
+    from likely.plain_models import untransformed
+
+    plain = untransformed(model)
     (value,) = plain.logp(vars=plain.observed_RVs, sum=False)
     names = [rv.name for rv in plain.free_RVs]
     single = [plain.rvs_to_values[rv] for rv in plain.free_RVs]

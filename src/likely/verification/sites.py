@@ -8,8 +8,7 @@ trials' log densities, whoever says what these are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor.graph.basic import Apply
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import ancestors
@@ -25,6 +23,7 @@ from pytensor.graph.traversal import ancestors
 from likely.distribution import TrialsRV
 from likely.errors import ModelError
 from likely.ops import TrialLogDensity
+from likely.plain_models import untransformed
 from likely.typing import FloatArray
 
 # Compiling takes longer than a few hundred evaluations of what surrounds the compiled densities.
@@ -64,8 +63,7 @@ class Sites:
     """
 
     def __init__(self, model: pm.Model) -> None:
-        with _without_initial_values(model):
-            plain = remove_value_transforms(model)
+        plain = untransformed(model)
         _require_data(plain)
         names = {variable.name: plain.rvs_to_values[variable] for variable in plain.free_RVs}
         total = pt.as_tensor(plain.logp(vars=[*plain.observed_RVs, *plain.potentials], sum=True))
@@ -98,17 +96,6 @@ class Sites:
 
     def _values(self, point: Point) -> list[np.ndarray]:
         return [np.asarray(point[name], dtype=kind.dtype) for name, kind in self.free.items()]
-
-
-@contextmanager
-def _without_initial_values(model: pm.Model) -> Iterator[None]:
-    """Hide where sampling begins, with which PyMC refuses to copy a model."""
-    initial = dict(model.rvs_to_initial_values)
-    model.rvs_to_initial_values.update(dict.fromkeys(initial))
-    try:
-        yield
-    finally:
-        model.rvs_to_initial_values.update(initial)
 
 
 def _nodes(total: Any) -> list[Apply]:
