@@ -22,7 +22,7 @@ RUN = [page for page in PAGES if CODE[page]]
 
 # What makes pages quick, and useless: pattern -> replacement.
 QUICK = {
-    r"draws=1000, tune=1000, chains=4": "draws=8, tune=8, chains=1, progressbar=False",
+    r"draws=1000, tune=1000, chains=4": "draws=60, tune=60, chains=2, progressbar=False",
     r"pm\.sample\(": "pm.sample(draws=15, tune=15, chains=2, progressbar=False, ",
     r"draws=50": "draws=5",
     r"lk\.verify\((\w+)": r"lk.verify(\1, draws=1000",
