@@ -1,10 +1,12 @@
 """Run the code of a page, and write what it prints and draws back into the page.
 
 uv run python docs/execute.py docs/tutorials/own_simulator.md
+uv run python docs/execute.py docs/tutorials/hierarchical.md cavanagh_theta.csv
 
 Blocks marked `python` and `bash` run in order, in one folder that is thrown away; one marked
 `python file=NAME` is written to that file instead. What a block prints follows it, marked `text`.
-Figures are PNG files that the code saves; they go to the folder named like the page.
+Files named after the page are data that its code reads; they are copied there. Figures are PNG
+files that the code saves; they go to the folder named like the page.
 """
 
 import contextlib
@@ -12,6 +14,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,13 +67,15 @@ def _run(code: str, block: re.Match[str], above: str, name: str, namespace: dict
     return printed.getvalue()
 
 
-def main(page: Path) -> None:
+def main(page: Path, data: list[Path]) -> None:
     """Execute a page, and write it and its figures."""
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         sys.path.insert(0, folder)
+        for path in data:
+            shutil.copy(path, folder)
         text = execute(FOOTER.sub("", page.read_text()), page.name)
         figures = {path.name: path.read_bytes() for path in Path(folder).glob("*.png")}
     for name, png in figures.items():
@@ -80,13 +85,16 @@ def main(page: Path) -> None:
         f"{os.cpu_count()} cores (load {os.getloadavg()[1]:.0f}), Python {sys.version.split()[0]}"
     )
     versions = ", ".join(f"{package} {version(package)}" for package in NAMED)
+    names = " ".join(["docs/tutorials/" + page.name, *(path.name for path in data)])
+    command = f"uv run python docs/execute.py {names}"
     footer = (
         f"*Executed in {time.monotonic() - began:.0f} s on {used}, {versions}, by\n"
-        f"`uv run python docs/execute.py docs/tutorials/{page.name}`.* <!-- {digest(text)} -->\n"
+        f"`{command}`.* <!-- {digest(text)} -->\n"
     )
     with written_whole(page) as temporary:
         temporary.write_text(f"{text}\n---\n\n{footer}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    first, *others = (Path(argument).resolve() for argument in sys.argv[1:])
+    main(first, others)

@@ -14,7 +14,10 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 SCRIPT = DOCS / "execute.py"
 PAGES = sorted((DOCS / "tutorials").glob("*.md"))
-OWN = DOCS / "tutorials" / "own_simulator.md"
+OWN, GO_NOGO, HIERARCHICAL = (
+    DOCS / "tutorials" / f"{name}.md" for name in ("own_simulator", "go_nogo", "hierarchical")
+)
+CAVANAGH = Path(__file__).parents[2] / "shared" / "data" / "cavanagh_theta.csv"
 
 _found = importlib.util.spec_from_file_location("execute", SCRIPT)
 assert _found is not None
@@ -60,9 +63,9 @@ never_run
 """
 
 
-def run(page: Path) -> subprocess.CompletedProcess[str]:
+def run(page: Path, *data: Path) -> subprocess.CompletedProcess[str]:
     """Execute a page in a process of its own, where warnings are errors."""
-    command = [sys.executable, "-W", "error", str(SCRIPT), str(page)]
+    command = [sys.executable, "-W", "error", str(SCRIPT), str(page), *map(str, data)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
 
 
@@ -96,6 +99,15 @@ def test_a_page_gets_its_output_and_figures(tmp_path: Path) -> None:
     assert pages.FOOTER.search(text).group(1) == pages.digest(text)
     assert run(page).returncode == 0
     assert pages.FOOTER.sub("", page.read_text()) == pages.FOOTER.sub("", text)
+
+
+def test_a_page_reads_the_data_it_is_given(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("rt\n0.5\n")
+    page = copy('```python\nprint(open("table.csv").read())\n```\n', tmp_path)
+    assert run(page, table).returncode == 0
+    assert "```text\nrt\n0.5\n```" in page.read_text()
+    assert "page.md table.csv`" in page.read_text()
 
 
 def test_changes_of_code_or_output_show_and_those_of_words_do_not(tmp_path: Path) -> None:
@@ -141,3 +153,38 @@ def test_the_tutorial_says_what_is_so(tmp_path: Path) -> None:
     for name, truth in (("hit", 9.0), ("miss", 4.5), ("t", 0.3)):
         mean, sd = map(float, re.search(rf"^{name} +([\d.]+) +([\d.]+)", text, re.M).groups())
         assert abs(mean - truth) < 3 * sd
+
+
+def estimates(text: str, name: str) -> list[tuple[float, float]]:
+    """Return mean and sd of a parameter in every table of a page, in order."""
+    rows = re.findall(rf"^{re.escape(name)} +(-?[\d.]+) +([\d.]+)", text, re.M)
+    return [(float(mean), float(sd)) for mean, sd in rows]
+
+
+@pytest.mark.slow
+def test_withheld_presses_by_a_deadline_tell_the_truth(tmp_path: Path) -> None:
+    page = copy(GO_NOGO.read_text(), tmp_path)
+    done = run(page)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    for name, truth in (("v", 1.0), ("a", 1.5), ("t", 0.5)):
+        every_time, _judged, windowed, ignored = estimates(text, name)
+        for mean, sd in (every_time, windowed):
+            assert abs(mean - truth) < 3 * sd
+        assert windowed[1] > every_time[1]
+        assert abs(ignored[0] - truth) > 5 * ignored[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CAVANAGH.is_file(), reason="the data are not part of the package")
+def test_a_falling_boundary_comes_back_from_real_data(tmp_path: Path) -> None:
+    page = copy(HIERARCHICAL.read_text(), tmp_path)
+    done = run(page, CAVANAGH)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert text.count("divergences: 0\n") == 2
+    assert "can be trusted" in text
+    (drift, _), (falling_drift, _), _judged = estimates(text, "v_Intercept")
+    assert 0.1 < falling_drift < drift + 0.2 < 0.7
+    theta, sd = estimates(text, "theta")[0]
+    assert theta > 10 * sd

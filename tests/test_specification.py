@@ -16,6 +16,7 @@ import likely as lk
 from likely.declaration import Parameter
 from likely.errors import LikelyError, ParameterError, TrialsError
 from likely.likelihood import Likelihood
+from likely.networks.mixture import MixtureDensity
 from likely.regression.lapses import Lapses
 from likely.regression.links import Identity, Link, Log, Logit, LogitByTrial, link_for
 from likely.regression.specification import Specification, specify
@@ -150,6 +151,16 @@ def test_non_decision_time_stays_below_the_fastest_response() -> None:
         by_group.inverse(np.zeros(3))
     nobody = specified(formula={"t": "1 + (1|condition)"}, data=DATA.assign(rt=[0.4, np.nan] * 2))
     np.testing.assert_array_equal(nobody.links["t"].upper, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("longest", "expected"), [(2.0, "Uniform(0, 0.4)"), (0.3, "Uniform(0, 0.3)")]
+)
+def test_non_decision_time_stays_in_a_box_that_ends(longest: float, expected: str) -> None:
+    declaration = lk.models["ddm"].with_box(t=(0, longest)).declaration
+    density = MixtureDensity.for_model(declaration, (), 1)
+    likelihood = Likelihood(density, np.zeros(density.size), DDM.training)
+    assert prior(specified(likelihood), "t") == expected
 
 
 def test_group_effects_are_centred_where_groups_have_many_trials() -> None:

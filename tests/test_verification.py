@@ -147,6 +147,23 @@ def test_a_bad_posterior_is_not_to_be_trusted(trials: pd.DataFrame) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::likely.errors.DistrustWarning")
+def test_models_that_say_where_to_begin_are_judged_and_stay_as_they_are(
+    trials: pd.DataFrame,
+) -> None:
+    data = trials.iloc[:80].reset_index(drop=True)
+    plan = specify(HANDMADE, data, formula={}, fixed={"z": 0.5}, priors={}, lapses=Lapses(0.1))
+    initial = dict(plan.model.rvs_to_initial_values)
+    assert any(value is not None for value in initial.values())
+    ends = {name: (0.9, 1.1) for name in plan.sampled}
+    ends["t"] = (0.05, 0.1)
+    draws = {name: np.linspace(*between, 40) for name, between in ends.items()}
+    fit = Fit(posterior(**draws), HANDMADE, data, plan, 0)
+    result = lk.verify(fit, draws=40, progress=False)
+    assert "t" in result.table.index
+    assert plan.model.rvs_to_initial_values == initial
+
+
+@pytest.mark.filterwarnings("ignore::likely.errors.DistrustWarning")
 def test_draws_outside_the_box_are_warned_of(trials: pd.DataFrame) -> None:
     with pm.Model() as model:
         SHIPPED("trials", v=0.9, a=1.2, z=pm.Uniform("z"), t=0.3, observed=trials)

@@ -63,9 +63,10 @@ def constant_prior(parameter: Parameter, link: Link, ceiling: Ceiling) -> bmb.Pr
     """Return the default prior of a parameter that is the same in all trials, on its own scale."""
     if parameter.name == PROBABILITY.name:
         return bmb.Prior("Beta", alpha=1.0, beta=19.0)
-    if not math.isfinite(parameter.upper) and isinstance(link, Logit):
-        start = link.lower + ceiling.share * (link.upper - link.lower)
-        return bmb.Prior("Uniform", lower=link.lower, upper=link.upper, initval=start)
+    if isinstance(link, Logit) and parameter.name == ceiling.parameter:
+        upper = min(link.upper, parameter.upper)
+        start = link.lower + ceiling.share * (upper - link.lower)
+        return bmb.Prior("Uniform", lower=link.lower, upper=upper, initval=start)
     scale = Scale.over(parameter, link, ceiling)
     return on_the_link(link, scale.centre, scale.sd)
 

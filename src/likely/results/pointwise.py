@@ -63,15 +63,16 @@ def _evaluated(model: pm.Model, posterior: xr.Dataset, progress: bool) -> np.nda
 
 def _compiled(model: pm.Model) -> tuple[list[str], Any]:
     """Return names of the free variables, and draws of them (m, ...) -> log likelihoods (m, n)."""
-    import pymc as pm
     import pytensor
     import pytensor.tensor as pt
     from pytensor.graph.replace import vectorize_graph
 
-    (trials,) = model.observed_RVs
-    value = pm.logp(trials, model.rvs_to_values[trials], warn_rvs=False)
-    single = model.free_RVs
-    names = [rv.name for rv in single]
+    from likely.plain_models import untransformed
+
+    plain = untransformed(model)
+    (value,) = plain.logp(vars=plain.observed_RVs, sum=False)
+    names = [rv.name for rv in plain.free_RVs]
+    single = [plain.rvs_to_values[rv] for rv in plain.free_RVs]
     batched = [pt.tensor(v.name, dtype=v.dtype, shape=(None, *v.type.shape)) for v in single]
     together = vectorize_graph(value, replace=dict(zip(single, batched, strict=True)))
     mode = "FAST_COMPILE"  # the kernel is compiled already; little else is done

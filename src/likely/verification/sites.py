@@ -16,7 +16,6 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor.graph.basic import Apply
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import ancestors
@@ -24,6 +23,7 @@ from pytensor.graph.traversal import ancestors
 from likely.distribution import TrialsRV
 from likely.errors import ModelError
 from likely.ops import TrialLogDensity
+from likely.plain_models import untransformed
 from likely.typing import FloatArray
 
 # Compiling takes longer than a few hundred evaluations of what surrounds the compiled densities.
@@ -63,7 +63,7 @@ class Sites:
     """
 
     def __init__(self, model: pm.Model) -> None:
-        plain = remove_value_transforms(model)
+        plain = untransformed(model)
         _require_data(plain)
         names = {variable.name: plain.rvs_to_values[variable] for variable in plain.free_RVs}
         total = pt.as_tensor(plain.logp(vars=[*plain.observed_RVs, *plain.potentials], sum=True))
