@@ -164,11 +164,11 @@ def test_draws_tell_a_density_that_is_not_normalised() -> None:
 
 @pytest.fixture(scope="module")
 def narrow() -> lk.Likelihood:
-    """Trained for a few steps on a box that is too small."""
+    """Trained on a box that is too small, until that is what is most wrong with it."""
     model = lk.models["ddm"].with_box(v=(-3, 3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RoughTrainingWarning)
-        return lk.train(model, steps=400, seed=1, hidden=(32, 32), progress=False)
+        return lk.train(model, steps=1500, seed=1, hidden=(32, 32), progress=False)
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,7 @@ def test_chains_may_run_abreast(known: tuple[np.ndarray, ...]) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_there_are_second_derivatives(known: tuple[np.ndarray, ...]) -> None:
     native, written = _totals(known, np.ones(len(known[2])))
     rows = jnp.asarray(known[1])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from likely.checks import require_seed
 from likely.commands.exit_codes import INTERRUPTED, SUCCESS
 from likely.commands.messages import say
 from likely.commands.model_options import ModelCommand, found, parameters
@@ -134,6 +135,7 @@ def fit(
     from likely.writing import require_writable
 
     require_writable(output)
+    require_seed(seed)
     likelihood: Likelihood = found() or load(model)
     data = read_trials(trials, rt=rt, choice=choice, where=where)
     formula, fixed = split(parameters(options))

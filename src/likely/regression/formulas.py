@@ -65,7 +65,7 @@ def require_independent(component: bmb.model_components.DistributionalComponent)
     columns = []
     for term in component.terms.values():
         if term in component.common_terms.values() or term is component.intercept_term:
-            columns.append(np.reshape(term.data, (len(term.data), -1)))
+            columns.append(np.reshape(term.data, (-1, len(term.term.labels))))  # of one trial, 0-d
             labels.extend(term.term.labels)
     if not columns:
         return
