@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from likely.checks import require_seed
 from likely.commands.exit_codes import INTERRUPTED, SUCCESS
 from likely.commands.messages import say
 from likely.commands.model_options import ModelCommand, found, parameters
@@ -129,6 +128,7 @@ def fit(
     Example: likely fit trials.csv --model ddm --v "1 + coherence" --z 0.5 -o fitted
     """
     from likely import regression
+    from likely.checks import require_seed
     from likely.commands.fit_folder import REPORT, Record, write
     from likely.likelihood import load
     from likely.trials import read_trials
