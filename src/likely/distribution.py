@@ -26,6 +26,7 @@ from likely.declaration import Parameter
 from likely.errors import OutsideBoxWarning, ParameterError
 from likely.likelihood import Likelihood
 from likely.ops import NO_INDEX, trial_draws, trial_log_density
+from likely.restraint import restraint
 from likely.shared_draws import share_rows_of_draws  # noqa: F401  (registers it)
 from likely.shared_rows import SharedRows, parameter_rows, shared_rows
 from likely.silence import Silence, silence
@@ -132,6 +133,21 @@ def log_density(
     shared = None
     if n is not None and all(p.type.ndim <= 1 for p in parameters):
         shared = shared_rows(parameters, n)
+    density = _unrestrained(likelihood, parameters, value, shared)
+    added = _restraint_of_trials(likelihood, parameters, shared)
+    if None in added.type.shape:
+        added = pt.broadcast_to(added, tuple(density.shape))
+    return density + added
+
+
+def _unrestrained(
+    likelihood: Likelihood,
+    parameters: Sequence[TensorVariable],
+    value: TensorVariable,
+    shared: SharedRows | None,
+) -> TensorVariable:
+    """Return log densities (...) as the network has them, outside its box too."""
+    n = value.type.shape[0] if value.type.ndim == 2 else None
     if n and isinstance(value, TensorConstant):
         which = np.arange(n) if shared is None else shared.which
         withheld = silence(value.data, likelihood.declaration.choices, which)
@@ -144,6 +160,16 @@ def log_density(
     trials = pt.broadcast_to(value, (*batch, 2)).reshape((-1, 2))
     density = trial_log_density(likelihood.density, likelihood.weights, theta, trials)
     return density.reshape(batch) if batch else density[0]
+
+
+def _restraint_of_trials(
+    likelihood: Likelihood, parameters: Sequence[TensorVariable], shared: SharedRows | None
+) -> TensorVariable:
+    """Return what is added to log densities outside the box, of a shape that broadcasts to them."""
+    if shared is None or not len(shared.which):
+        return restraint(likelihood, parameters)
+    added = restraint(likelihood, shared.parameters)
+    return added if all(added.type.broadcastable) else added[shared.which]
 
 
 def _by_rows(

@@ -17,7 +17,7 @@ from likely.errors import OutsideBoxWarning, ParameterError, SamplingInterrupted
 from likely.regression.drawing import drawn_trials
 from likely.regression.formulas import is_intercept
 from likely.regression.lapses import Lapses
-from likely.regression.partial_draws import common_draws
+from likely.regression.partial_draws import common_draws, in_numpy
 from likely.regression.standard import HERE, standard
 from likely.trials import deadlines, read_trials
 from likely.typing import FloatArray
@@ -281,9 +281,9 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     import pymc as pm
 
     require_seed(seed)
-    arguments = _adaptive({**SAMPLE, **sample})
+    arguments = _begun(_adaptive({**SAMPLE, **sample}), specification, seed)
     with specification.model:
-        idata = pm.sample(random_seed=seed, var_names=specification.sampled, **arguments)
+        idata = in_numpy(pm.sample(random_seed=seed, var_names=specification.sampled, **arguments))
     chains, draws = arguments["chains"], arguments["draws"]
     idata = common_draws(idata)
     found = idata["posterior"].sizes
@@ -329,6 +329,25 @@ def _adaptive(sample: dict[str, Any]) -> dict[str, Any]:
         return sample
     nuts = {"adaptation": "low_rank", **(sample.get("nuts") or {})}
     return {**sample, "nuts_sampler": "nutpie", "nuts": nuts}
+
+
+def _begun(sample: dict[str, Any], specification: Specification, seed: int) -> dict[str, Any]:
+    """Return arguments of `pymc.sample` with which chains begin where trials are probable.
+
+    Samplers would move every coefficient by up to one from there, far beyond most posteriors.
+    """
+    if "initvals" in sample or "step" in sample:
+        return sample
+    from likely.regression.starting import starting_points
+
+    sample = {**sample, "initvals": starting_points(specification, seed)}
+    sampler = sample.get("nuts_sampler")
+    if sampler == "nutpie":
+        unmoved = {"jitter_rvs": set(), **(sample.get("compile_kwargs") or {})}
+        return {**sample, "compile_kwargs": unmoved}
+    if sampler in ("numpyro", "blackjax"):
+        return {**sample, "nuts": {"jitter": False, **(sample.get("nuts") or {})}}
+    return {"init": "adapt_diag", **sample}
 
 
 def likelihood_of(model: str | os.PathLike[str] | Likelihood) -> Likelihood:

@@ -1,4 +1,4 @@
-"""What an interrupted sampler leaves: chains of different lengths, filled up with NaN."""
+"""What samplers leave: arrays of JAX; if interrupted, chains of different lengths with NaN."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ import numpy as np
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+def in_numpy(idata: xr.DataTree) -> xr.DataTree:
+    """Return the same in numpy's arrays: of JAX's, xarray cannot pick draws of several chains."""
+    kept = idata.copy()
+    for name, group in idata.children.items():
+        data = group.to_dataset()
+        arrays = {key: np.asarray(variable.data) for key, variable in data.data_vars.items()}
+        kept[name] = type(idata)(data.copy(data=arrays))
+    return kept
 
 
 def common_draws(idata: xr.DataTree) -> xr.DataTree:

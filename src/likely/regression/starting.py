@@ -1,0 +1,112 @@
+"""Where chains begin: near the parameters that suit all trials together best.
+
+Regressions have many coefficients, and from a start at random some chains never find the posterior:
+where a boundary has closed before most responses, say, nothing tells which way to go. One row of
+parameters for all trials is found in well under a second, and is a place from which they can go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+from likely.declaration import Parameter
+from likely.regression.ceilings import Ceiling
+from likely.trials import encode
+from likely.typing import FloatArray
+
+if TYPE_CHECKING:
+    from pytensor.tensor.variable import TensorVariable
+
+    from likely.regression.specification import Specification
+
+ROWS, KEPT, ROUNDS = 240, 24, 6  # parameter rows of a round, and the best of them
+TRIALS = 400  # that are looked at, at most
+WIDER = 1.5  # than the best rows of a round are spread those of the next
+LATEST = 0.95  # of its limit: a non-decision time to begin at
+SCATTER = 0.1  # sd of starting points, on the scale of links
+INSET = 0.01  # of the box, by which they are inside it
+LONGEST = 1.0  # seconds: a non-decision time to begin at, where no response limits it
+FLOOR = -20.0  # log density of a trial, at least, so that no single trial decides
+
+
+def starting_points(specification: Specification, seed: int) -> dict[str, Any]:
+    """Return name of an intercept or constant -> a random value near the best, for `pymc.sample`.
+
+    Coefficients that are not named begin where their priors say.
+    """
+    found: dict[str, Any] = {}
+    if not specification.likelihood.density.compilable:  # which takes long
+        return found
+    best = pooled(specification, seed)
+    names = {variable.name for variable in specification.model.free_RVs}
+    for name in specification.formula:
+        if name not in best:
+            continue
+        link = specification.links[name]
+        near = link.forward(best[name]) + SCATTER * _normal()
+        own = {f"{name}_Intercept": near, f"{name}_link": near, name: link.inverse_tensor(near)}
+        found |= {key: value for key, value in own.items() if key in names}
+    return found
+
+
+def _normal() -> TensorVariable:
+    """Return a normal variate that is drawn anew for each chain."""
+    rng = pt.random.shared_rng(np.random.default_rng())  # PyMC seeds it
+    variate: TensorVariable = pt.random.normal(rng=rng, return_next_rng=True)[1]
+    return variate
+
+
+def pooled(specification: Specification, seed: int) -> dict[str, float]:
+    """Return the parameters at which the trials, were they all alike, are most probable.
+
+    They are found among rows drawn from the box, then from around the best of them, and so on.
+    """
+    likelihood, rng = specification.likelihood, np.random.default_rng(seed)
+    declaration = likelihood.declaration
+    trials = encode(specification.data, declaration.choices)
+    ceiling = Ceiling.observed(declaration, trials, specification.lapses is not None)
+    limits = [_limits(specification, p, ceiling) for p in declaration.parameters]
+    lower, upper = np.array(limits).T
+    if len(trials) > TRIALS:
+        trials = trials[rng.choice(len(trials), TRIALS, replace=False)]
+    rows = rng.uniform(lower, upper, (ROWS, len(lower)))
+    kept, values = np.empty((0, len(lower))), np.empty(0)
+    for _ in range(ROUNDS):
+        rows = rows[declaration.allowed(rows)]
+        kept = np.concatenate([kept, rows])
+        values = np.concatenate([values, _log_likelihoods(specification, rows, trials)])
+        order = np.argsort(-values)[:KEPT]
+        kept, values = kept[order], values[order]
+        spread = np.atleast_2d(np.cov(kept.T)) if len(kept) > 1 else np.zeros((len(lower),) * 2)
+        rows = kept.mean(axis=0) + WIDER * rng.multivariate_normal(
+            np.zeros(len(lower)), spread, ROWS, check_valid="ignore"
+        )
+        rows = np.clip(rows, lower, upper)
+    return dict(zip(declaration.names, map(float, kept[0]), strict=True)) if len(kept) else {}
+
+
+def _log_likelihoods(
+    specification: Specification, rows: FloatArray, trials: FloatArray
+) -> FloatArray:
+    """Return the log likelihood (r,) of all trials at each of these rows (r, p)."""
+    likelihood = specification.likelihood
+    spelt = np.repeat(rows, len(trials), axis=0)
+    each = likelihood.logp(spelt, np.tile(trials, (len(rows), 1)))
+    return np.maximum(each, FLOOR).reshape(len(rows), -1).sum(axis=1)
+
+
+def _limits(
+    specification: Specification, parameter: Parameter, ceiling: Ceiling
+) -> tuple[float, float]:
+    """Return between which values a parameter may begin, all within the range of its link."""
+    if parameter.name in specification.fixed:
+        value = specification.fixed[parameter.name]
+        return value, value
+    lower, upper = parameter.box
+    if parameter.name == ceiling.parameter:
+        upper = min(upper, lower + LATEST * ((ceiling.overall or LONGEST) - lower))
+    inset = INSET * (upper - lower)
+    return lower + inset, upper - inset

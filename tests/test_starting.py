@@ -1,0 +1,61 @@
+"""Chains begin where trials are probable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import likely as lk
+from likely.regression.starting import pooled, starting_points
+
+TRUTH = {"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3, "theta": 0.4}
+
+
+@pytest.fixture(scope="module")
+def specification() -> lk.Specification:
+    """Return a regression with a fixed parameter and a coefficient of each kind."""
+    trials = lk.simulate("angle", TRUTH, 800, seed=1)
+    trials["x"] = np.random.default_rng(1).normal(size=len(trials))
+    return lk.specify(trials, model="angle", formula={"v": "1 + x", "a": "0 + x"}, fixed={"z": 0.5})
+
+
+def test_the_pooled_row_is_near_the_truth(specification: lk.Specification) -> None:
+    """Within what 800 trials tell, from any seed."""
+    for seed in (1, 2):
+        found = pooled(specification, seed)
+        assert found["z"] == 0.5
+        assert found == pytest.approx(TRUTH, abs=0.3)
+        assert found["t"] < specification.data["rt"].min()
+
+
+def test_intercepts_and_constants_begin_there(specification: lk.Specification) -> None:
+    """On their own scales, each chain a little elsewhere; slopes and the rest where priors say."""
+    found = starting_points(specification, 1)
+    assert set(found) == {"v_Intercept", "t", "theta_link"}
+    drawn = [float(found["t"].eval()) for _ in range(2)]
+    assert drawn == pytest.approx([0.3, 0.3], abs=0.1)
+    model = specification.model
+    assert set(found) <= {variable.name for variable in model.free_RVs}
+
+
+@pytest.mark.slow
+def test_no_chain_is_lost_between_boundaries_that_close() -> None:
+    """Chains from starts at random ended where boundaries close before most responses."""
+    rng = np.random.default_rng(0)
+    effects = rng.normal(0.0, 0.3, 8)
+    frames = [
+        lk.simulate("angle", {**TRUTH, "v": 0.5 + e, "a": 1.5 * np.exp(e)}, 150, seed=i).assign(
+            subject=i
+        )
+        for i, e in enumerate(effects)
+    ]
+    formula = {"v": "1 + (1|subject)", "a": "1 + (1|subject)"}
+    trials = pd.concat(frames, ignore_index=True)
+    for seed in (1, 2, 3):
+        fit = lk.fit(
+            trials, model="angle", formula=formula, seed=seed, draws=200, tune=300, chains=2,
+            progressbar=False,
+        )  # fmt: skip
+        by_chain = fit.idata["sample_stats"]["logp"].mean("draw").to_numpy()
+        assert abs(np.diff(by_chain)[0]) < 10.0
