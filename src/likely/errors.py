@@ -38,7 +38,7 @@ class SamplingInterrupted(KeyboardInterrupt):
     """Sampling was interrupted after some draws, which are kept.
 
     Args:
-        fit: a `likely.regression.Fit` of the draws that chains had made.
+        fit: a `likely.Fit` of the draws that chains had made.
     """
 
     def __init__(self, fit: Fit) -> None:

@@ -211,7 +211,8 @@ def family_of(
         message = unknown("parameter", parent, declaration.names)
         raise ParameterError(f"model '{declaration.name}': {message}")
     priors = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters}
-    return TrialsFamily(likelihood, links, priors, parent or declaration.names[0], lapses)
+    first = parent or declaration.names[0]
+    return TrialsFamily(likelihood, links, priors, first, lapses, unseen=trials is None)
 
 
 def _parameters(declaration: Declaration, lapses: Lapses | None) -> tuple[Parameter, ...]:
