@@ -66,6 +66,10 @@ class RecodedWarning(LikelyWarning):
     """Choices were recognised, and read as those of the model."""
 
 
+class UninformedWarning(LikelyWarning):
+    """The trials tell nothing of a parameter that is to be estimated."""
+
+
 class DistrustWarning(LikelyWarning):
     """A likelihood was found to be too wrong for the conclusions drawn with it."""
 

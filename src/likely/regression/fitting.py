@@ -13,13 +13,18 @@ import numpy as np
 import pandas as pd
 
 from likely.checks import require_seed
-from likely.errors import OutsideBoxWarning, ParameterError, SamplingInterrupted
+from likely.errors import (
+    OutsideBoxWarning,
+    ParameterError,
+    SamplingInterrupted,
+)
 from likely.regression.drawing import drawn_trials
 from likely.regression.formulas import is_intercept
 from likely.regression.lapses import Lapses
 from likely.regression.partial_draws import common_draws
 from likely.regression.standard import HERE, standard
-from likely.trials import deadlines, read_trials
+from likely.trial_files import read_trials
+from likely.trials import deadlines
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -146,8 +151,8 @@ def specify(
     priors: Given | None = None,
     lapse: float | Lapses = 0.0,
     noncentered: bool | None = None,
-    rt: str = "rt",
-    choice: str = "choice",
+    rt: str | None = "rt",
+    choice: str | None = "choice",
     deadline: str | float | None = None,
     coding: Mapping[Hashable, int] | None = None,
 ) -> Specification:
@@ -174,16 +179,16 @@ def specify(
         lapses=_lapses(lapse),
         noncentered=noncentered,
     )
-    given = {
-        "priors": (priors, {}),
-        "lapse": (lapse, 0.0),
-        "noncentered": (noncentered, None),
-        "rt": (rt, "rt"),
-        "choice": (choice, "choice"),
-        "deadline": (deadline, None),
-        "coding": (coding, {}),
+    given: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "priors": (priors, (None, {})),
+        "lapse": (lapse, (0.0,)),
+        "noncentered": (noncentered, (None,)),
+        "rt": (rt, ("rt",)),
+        "choice": (choice, ("choice",)),
+        "deadline": (deadline, (None,)),
+        "coding": (coding, (None, {})),
     }
-    told = {n: value for n, (value, default) in given.items() if value not in (None, default)}
+    told = {n: value for n, (value, defaults) in given.items() if value not in defaults}
     return replace(specification, arguments=told)
 
 
@@ -196,8 +201,8 @@ def fit(
     priors: Given | None = None,
     lapse: float | Lapses = 0.0,
     noncentered: bool | None = None,
-    rt: str = "rt",
-    choice: str = "choice",
+    rt: str | None = "rt",
+    choice: str | None = "choice",
     deadline: str | float | None = None,
     coding: Mapping[Hashable, int] | None = None,
     seed: int,
@@ -227,8 +232,10 @@ def fit(
             lapses a single early response bounds the non-decision time.
         noncentered: True for group effects that are unit normals times their sd, False for
             centred ones. By default effects of groups with 100 trials or more are centred.
-        rt: column of response times in seconds; NaN where a time was not observed.
-        choice: column of choices; NaN where a choice was not observed.
+        rt: column of response times in seconds; NaN where a time was not observed. None if no
+            times were observed, but choices alone.
+        choice: column of choices; NaN where a choice was not observed. None if no choices were
+            observed, but times alone.
         deadline: column of deadlines, or the deadline of all trials, in seconds; by default the
             column `deadline`, if there is one. A trial without rt and choice had no response by
             then.
@@ -253,6 +260,7 @@ def fit(
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
         RecodedWarning: if choices were recognised that are not coded as the model's.
+        UninformedWarning: if a non-decision time is to be estimated from choices alone.
     """
     require_seed(seed)
     specification = specify(

@@ -16,7 +16,7 @@ from likely.declaration import Declaration, Parameter
 from likely.description import Description, described
 from likely.errors import ParameterError, unknown
 from likely.regression.bambi_model import bambi_model
-from likely.regression.ceilings import Ceiling
+from likely.regression.ceilings import Ceiling, warn_if_untimed
 from likely.regression.family import TrialsFamily
 from likely.regression.formulas import (
     INTERCEPT,
@@ -168,6 +168,7 @@ def specify(
         if p.name in fixed:
             _require_possible(p, fixed[p.name], ceiling)
     formulas = {p.name: formula.get(p.name, INTERCEPT) for p in parameters if p.name not in fixed}
+    warn_if_untimed(declaration.non_decision, formulas, encoded)
     used = [c for name, text in formulas.items() for c in columns_of(text, data, name)]
     columns = tuple(dict.fromkeys(used))
     links = {p.name: ceiling.link(p, formulas.get(p.name, INTERCEPT), data) for p in parameters}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from likely.checks import require_positive
-from likely.choice_coding import code_choices
+from likely.choice_coding import observations
 from likely.description import Description, described
-from likely.errors import RecodedWarning
+from likely.errors import RecodedWarning, TrialsError
 from likely.trials import numeric_column, require_column
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def standard(
     data: pd.DataFrame,
     likelihood: Likelihood,
     *,
-    rt: str,
-    choice: str,
+    rt: str | None,
+    choice: str | None,
     deadline: str | float | None,
     coding: Mapping[Hashable, int] | None,
 ) -> tuple[pd.DataFrame, Description]:
@@ -37,11 +37,14 @@ def standard(
     Warns:
         RecodedWarning: if choices were recognised that are not coded as the model's.
     """
-    require_column(data, rt)
-    times = numeric_column(data, rt)
     choices = likelihood.declaration.choices
-    trials, coded = code_choices(data, choices, coding=coding, column=choice)
+    trials, times, coded = observations(data, choices, rt=rt, choice=choice, coding=coding)
     trials = trials.assign(rt=times)
+    if rt is None and (deadline is not None or "deadline" in data.columns):
+        raise TrialsError(
+            "choices without times cannot have a deadline, by which they would be responses "
+            "withheld until then; leave it out."
+        )
     if isinstance(deadline, str):
         require_column(data, deadline)
         trials = trials.assign(deadline=numeric_column(data, deadline))
