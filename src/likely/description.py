@@ -66,7 +66,8 @@ class Description:
             rows.append(("rt", f"{least:.3g} to {most:.3g} s, median {middle:.3g} s"))
             rows.append(("", f"90% from {early:.3g} to {late:.3g} s"))
             rows.append(("outliers", f"{self.fast} below {FAST:g} s, {self.slow} slow"))
-        rows.append(("choice", ", ".join(f"{c}: {n:,}" for c, n in self.choices.items())))
+        if self.choices:
+            rows.append(("choice", ", ".join(f"{c}: {n:,}" for c, n in self.choices.items())))
         rows.extend((f"without {what}", f"{n:,}") for what, n in self.missing.items() if n)
         if self.coding is not None:
             how = "stated" if self.coding.stated else "recognised"

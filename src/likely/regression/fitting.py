@@ -19,7 +19,6 @@ from likely.errors import (
     SamplingInterrupted,
 )
 from likely.regression.drawing import drawn_trials
-from likely.regression.formulas import is_intercept
 from likely.regression.lapses import Lapses
 from likely.regression.partial_draws import common_draws
 from likely.regression.standard import HERE, standard
@@ -297,22 +296,13 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     found = idata["posterior"].sizes
     if found["draw"] < min(draws, FEWEST):
         raise KeyboardInterrupt
-    _name_the_parent(idata, specification)
+    named = specification.with_parent(idata["posterior"].to_dataset())
+    idata["posterior"] = type(idata)(named)
     result = Fit(idata, specification.likelihood, specification.data, specification, seed, sample)
     if found["chain"] < chains or found["draw"] < draws:  # what samplers return on Ctrl-C
         raise SamplingInterrupted(result)
     _warn_if_outside(result)
     return result
-
-
-def _name_the_parent(idata: xr.DataTree, specification: Specification) -> None:
-    """Add Bambi's parent parameter under its own name, if it is the same in all trials."""
-    name = specification.parent
-    if is_intercept(specification.formula[name]):
-        posterior = idata["posterior"].to_dataset()
-        value = posterior[f"{name}_Intercept"]
-        own = value.copy(data=specification.links[name].inverse(value.to_numpy()))
-        idata["posterior"] = type(idata)(posterior.assign({name: own}))
 
 
 def _thinned(posterior: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:

@@ -32,6 +32,7 @@ from likely.regression.priors import (
     Given,
     Scale,
     constant_prior,
+    for_the_intercept,
     mean_and_sd,
     on_the_link,
     require_all_used,
@@ -40,6 +41,8 @@ from likely.trials import deadlines, encode, numeric_column
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from likely.likelihood import Likelihood
 
 OBSERVED = "trials"  # what the observed variable is called in PyMC models
@@ -113,6 +116,15 @@ class Specification:
         free = [*self.model.free_RVs, *self.model.deterministics]
         return [variable.name for variable in free if variable.name not in by_trial]
 
+    def with_parent(self, draws: xr.Dataset) -> xr.Dataset:
+        """Return draws with Bambi's parent parameter by name, if it is the same in all trials."""
+        name = self.parent
+        if not is_intercept(self.formula[name]):
+            return draws
+        value = draws[f"{name}_Intercept"]
+        own = self.links[name].inverse(value.to_numpy())
+        return draws.assign({name: value.copy(data=own)})
+
     def values(self, posterior: Any) -> dict[str, FloatArray]:
         """Return parameters (draws, n trials) at posterior draws.
 
@@ -176,9 +188,12 @@ def specify(
     constants = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters} | dict(
         fixed
     )
+    parent = _parent(formulas)
+    if is_intercept(formulas[parent]):
+        priors = for_the_intercept(priors, parent, links[parent])
     unused = set(priors)
     constants |= _given_constants(formulas, links, priors, unused)
-    family = TrialsFamily(likelihood, links, {}, _parent(formulas), lapses)
+    family = TrialsFamily(likelihood, links, {}, parent, lapses)
     model = _bambi(data, columns, encoded, formulas, family, constants)
     _set_priors(model, estimated, links, ceiling, noncentered, priors, unused)
     if description is None:
