@@ -299,7 +299,7 @@ def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) ->
 def missing_column(name: str, columns: Iterable[Hashable]) -> str:
     """Say that there is no column `name`, which there are, and which may have been meant."""
     names = [str(c) for c in columns]
-    same = next((n for n in names if n.strip().casefold() == name.strip().casefold()), None)
+    same = next((n for n in names if n.strip().casefold() == str(name).strip().casefold()), None)
     if same is None:
         return " ".join(unknown("column", name, names[:_COLUMNS_NAMED]).split())
     return f"unknown column {name!r}. Did you mean {same!r}?"

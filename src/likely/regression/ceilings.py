@@ -15,7 +15,7 @@ from likely.errors import ParameterError, UninformedWarning
 from likely.regression.formulas import is_intercept, lone_group
 from likely.regression.links import Link, LogitByTrial, link_for
 from likely.regression.standard import HERE
-from likely.trials import TIME_UNOBSERVED, responded
+from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, responded
 from likely.typing import FloatArray
 
 EXPECTED = 0.5
@@ -119,13 +119,19 @@ class Ceiling:
 
 
 def warn_if_untimed(name: str | None, formulas: Mapping[str, str], encoded: FloatArray) -> None:
-    """Warn if a non-decision time is to be estimated from choices alone.
+    """Warn if a non-decision time is to be estimated from choices alone, or all from silence.
 
     Args:
         name: of the non-decision time, if the model has one.
         formulas: of the parameters that are estimated.
         encoded: trials (n, 2).
     """
+    if (encoded[:, 1] == NO_RESPONSE).all():
+        warnings.warn(
+            "no trial has a response; all that these trials tell is that responses come late.",
+            UninformedWarning,
+            skip_file_prefixes=(HERE,),
+        )
     if name in formulas and (encoded[:, 0] == TIME_UNOBSERVED).all():
         warnings.warn(
             f"no trial has a time, and choices tell nothing of '{name}': its posterior will be its "

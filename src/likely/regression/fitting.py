@@ -259,7 +259,8 @@ def fit(
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
         RecodedWarning: if choices were recognised that are not coded as the model's.
-        UninformedWarning: if a non-decision time is to be estimated from choices alone.
+        UninformedWarning: if a non-decision time is to be estimated from choices alone, or no trial
+            has a response.
     """
     require_seed(seed)
     specification = specify(
