@@ -56,8 +56,8 @@ def standard(
     elif deadline is not None:
         if not isinstance(deadline, numbers.Real):
             raise TrialsError(
-                f"deadline is of type {type(deadline).__name__}; it must be the name of a column, or one "
-                "number of seconds for all trials."
+                f"deadline is of type {type(deadline).__name__}; it must be the name of a column, "
+                "or one number of seconds for all trials."
             )
         require_positive("deadline", deadline, "seconds")
         trials = trials.assign(deadline=float(deadline))
