@@ -4,7 +4,9 @@ Simulates the experiment with seeds 0, 1, 2, ... (500 Go trials with drift v, 50
 drift -v, withheld presses without a time), samples the posterior with the shipped ddm likelihood,
 and prints each repetition's intervals and, for each parameter, in how many the truth lay inside.
 
-    uv run python benchmarks/go_nogo.py
+With a deadline, presses that come later are withheld as well.
+
+    uv run python benchmarks/go_nogo.py [--deadline 1.5]
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import pymc as pm
 
 import likely as lk
@@ -22,11 +25,17 @@ TRUTH = {"v": 1.0, "a": 1.5, "t": 0.5}
 SIGN = np.repeat([1.0, -1.0], 500)
 
 
-def posterior(likelihood: lk.Likelihood, seed: int) -> dict[str, np.ndarray]:
-    """Simulate with one seed and return the draws of v, a and t."""
+def experiment(seed: int, deadline: float) -> pd.DataFrame:
+    """Simulate trials, of which those without a press by the deadline in seconds have no time."""
     theta = {"v": TRUTH["v"] * SIGN, "a": TRUTH["a"], "z": 0.5, "t": TRUTH["t"]}
-    trials = lk.simulate("ddm", theta, seed=seed)
-    trials.loc[trials.choice == -1, "rt"] = np.nan
+    trials = lk.simulate("ddm", theta, seed=seed).assign(deadline=deadline)
+    silent = (trials.choice == -1) | (trials.rt > deadline)
+    trials.loc[silent, ["rt", "choice"]] = [np.nan, -1.0]
+    return trials
+
+
+def posterior(likelihood: lk.Likelihood, trials: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
+    """Return the draws of v, a and t."""
     with pm.Model():
         v = pm.Normal("v", 0.0, 2.0)
         a = pm.Gamma("a", mu=1.5, sigma=0.75)
@@ -40,12 +49,13 @@ def main() -> None:
     """Repeat and count."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=20)
+    parser.add_argument("--deadline", type=float, default=np.inf, help="seconds; none by default")
     options = parser.parse_args()
     likelihood = lk.load("ddm")
     inside = dict.fromkeys([*TRUTH, "all three"], 0)
     began = time.monotonic()
     for seed in range(options.repetitions):
-        draws = posterior(likelihood, seed)
+        draws = posterior(likelihood, experiment(seed, options.deadline), seed)
         hits, line = [], []
         for name, truth in TRUTH.items():
             low, high = az.hdi(draws[name], prob=0.94)

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 import likely as lk
 from likely.choice_coding import code_choices
 from likely.densities import wiener
-from likely.trials import read_trials
+from likely.trial_files import read_trials
 
 LAPSE = 0.02
 PYDDM = np.array([11.003, 0.739, 0.318])  # drift per coherence, half-separation, non-decision

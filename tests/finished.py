@@ -64,7 +64,12 @@ def finished(seed: int = 1) -> Finished:
     idata = _draws(rng)
     formula = {"v": "1 + coherence + (1|subject)", "a": "1", "t": "1"}
     specification = SimpleNamespace(
-        formula=formula, fixed={"z": 0.5}, priors=_priors(), lapses=None
+        formula=formula,
+        fixed={"z": 0.5},
+        priors=_priors(),
+        lapses=None,
+        sampled=list(TRUTH),
+        with_parent=lambda draws: draws,
     )
     return Finished(idata, _model(likelihood, data), likelihood, data, specification)
 

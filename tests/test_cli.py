@@ -249,7 +249,7 @@ FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
         ([*FIT, "--lapse", "some"], "--lapse is 'some'; it must be a number or 'estimated'"),
         ([*FIT, "--where", "RT >"], "cannot select rows"),
         ([*FIT, "--where", "RT > 99"], "no row of 200"),
-        ([*FIT, "--prior", "v", "0", "1"], "unknown coefficient 'v'"),
+        ([*FIT, "--prior", "w", "0", "1"], "unknown coefficient 'w'"),
         ([*FIT, "--lapse", "2"], "lapse probability is 2"),
         ([*FIT, "--draws", "0"], "--draws"),
         ([*FIT, "--sampler", "gibbs"], "'gibbs' is not one of"),

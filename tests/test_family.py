@@ -7,6 +7,7 @@ from typing import Any
 import bambi as bmb
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytest
 import xarray as xr
 from handmade import handmade_ddm
@@ -68,6 +69,19 @@ def test_models_work_by_themselves() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     model.predict(draws, data=DATA.iloc[:7], kind="response", random_seed=1)
     assert draws["posterior_predictive"].sizes["__obs__"] == 7
+
+
+def test_a_family_finds_the_fastest_response_by_itself() -> None:
+    family = LIKELIHOOD.family()
+    for trials in (DATA, DATA.assign(rt=DATA["rt"] + 0.3)):
+        model = bmb.Model("c(rt, choice) ~ x", trials, family=family)
+        model.build()
+        t = pm.draw(model.backend.model["t"], 500, random_seed=1)
+        fastest = trials["rt"].min()
+        assert 0.9 * fastest < t.max() < fastest
+        assert np.isfinite(logp_at_the_start(model.backend.model))
+    untimed = DATA.assign(rt=-np.inf)
+    bmb.Model("c(rt, choice) ~ x", untimed, family=family).build()
 
 
 def test_any_parameter_may_be_the_first() -> None:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from likely.choice_coding import code_choices
 from likely.errors import TrialsError
+from likely.trial_files import read_trials
 from likely.trials import (
     CHOICE_UNOBSERVED,
     NO_RESPONSE,
     SILENT,
     TIME_UNOBSERVED,
     encode,
-    read_trials,
 )
 
 NAN = math.nan

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from likely.prediction import predict
     from likely.races import Race
     from likely.reference import exact
-    from likely.regression import Lapses, fit, specify
+    from likely.regression import Fit, Lapses, fit, specify
     from likely.reporting import report
     from likely.results import open_fit, save_fit
     from likely.simulation import simulate
@@ -44,6 +44,7 @@ _HOMES = {
     "Certificate": "likely.certificates.record",
     "Declaration": "likely.declaration",
     "Diffusion": "likely.diffusions",
+    "Fit": "likely.regression",
     "Labelling": "likely.labels",
     "Lapses": "likely.regression",
     "Layers": "likely.networks.network",
@@ -90,6 +91,7 @@ __all__ = [
     "Certificate",
     "Declaration",
     "Diffusion",
+    "Fit",
     "Labelling",
     "Lapses",
     "Layers",

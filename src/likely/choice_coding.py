@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from likely.errors import TrialsError
-from likely.trials import TWO_BOUNDARIES, require_column, shown
+from likely.trials import (
+    TWO_BOUNDARIES,
+    numeric_column,
+    require_column,
+    require_observed,
+    shown,
+)
+from likely.typing import FloatArray
 
 PAIRS = (  # what is read as -1, and as +1
     ("0", "1"),
@@ -92,6 +99,34 @@ def code_choices(
     numbers = np.array([math.nan if pd.isna(x) else float(read[x]) for x in given])
     order = sorted(read, key=lambda value: read[value])
     return trials.assign(choice=numbers), Coding(column, {v: read[v] for v in order}, stated)
+
+
+def observations(
+    trials: pd.DataFrame,
+    choices: Sequence[int],
+    *,
+    rt: str | None,
+    choice: str | None,
+    coding: Mapping[Hashable, int] | None,
+) -> tuple[pd.DataFrame, FloatArray, Coding | None]:
+    """Return trials with their choices read, their times (n,), and how choices were read.
+
+    Args:
+        trials: a frame with these columns.
+        choices: the choices of the model.
+        rt: column of response times; None if no times were observed, which are NaN then.
+        choice: column of choices; None if no choices were observed, which are NaN then.
+        coding: as `code_choices` takes it.
+
+    Raises:
+        TrialsError: as `code_choices` does, or if times are no numbers.
+    """
+    require_observed(trials, rt, choice)
+    times = np.full(len(trials), math.nan) if rt is None else numeric_column(trials, rt)
+    if choice is None:
+        return trials.assign(choice=math.nan), times, None
+    coded, how = code_choices(trials, choices, coding=coding, column=choice)
+    return coded, times, how
 
 
 def _recognised(

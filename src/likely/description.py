@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from likely.choice_coding import Coding, code_choices
+from likely.choice_coding import Coding, observations
 from likely.errors import TrialsError, unknown
 from likely.text_table import aligned
+from likely.trial_files import read_trials
 from likely.trials import (
     LONGEST_PLAUSIBLE,
     TWO_BOUNDARIES,
-    numeric_column,
-    read_trials,
-    require_column,
 )
 from likely.typing import FloatArray
 
@@ -68,7 +66,8 @@ class Description:
             rows.append(("rt", f"{least:.3g} to {most:.3g} s, median {middle:.3g} s"))
             rows.append(("", f"90% from {early:.3g} to {late:.3g} s"))
             rows.append(("outliers", f"{self.fast} below {FAST:g} s, {self.slow} slow"))
-        rows.append(("choice", ", ".join(f"{c}: {n:,}" for c, n in self.choices.items())))
+        if self.choices:
+            rows.append(("choice", ", ".join(f"{c}: {n:,}" for c, n in self.choices.items())))
         rows.extend((f"without {what}", f"{n:,}") for what, n in self.missing.items() if n)
         if self.coding is not None:
             how = "stated" if self.coding.stated else "recognised"
@@ -81,8 +80,8 @@ def describe(
     data: pd.DataFrame | str | os.PathLike[str],
     *,
     model: str | os.PathLike[str] | Likelihood | None = None,
-    rt: str = "rt",
-    choice: str = "choice",
+    rt: str | None = "rt",
+    choice: str | None = "choice",
     subject: str | None = None,
     coding: Mapping[Hashable, int] | None = None,
 ) -> Description:
@@ -92,8 +91,8 @@ def describe(
         data: trials, or the path of a CSV file of them.
         model: a likelihood, the name of a shipped one or the path of a file, whose choices are
             to be recognised; by default two boundaries, -1 and +1.
-        rt: column of response times in seconds.
-        choice: column of choices.
+        rt: column of response times in seconds; None if no times were observed.
+        choice: column of choices; None if no choices were observed.
         subject: column of subjects; by default one of that name or a like one, if there is one.
         coding: value of the data -> choice; see `likely.fit`.
 
@@ -103,10 +102,8 @@ def describe(
     """
     if not isinstance(data, pd.DataFrame):
         data = read_trials(data, rt=rt, choice=choice)
-    for name in (rt, choice):
-        require_column(data, name)
-    frame, coded = code_choices(data, _choices(model), coding=coding, column=choice)
-    return described(frame, numeric_column(data, rt), coded, subject=subject)
+    frame, times, coded = observations(data, _choices(model), rt=rt, choice=choice, coding=coding)
+    return described(frame, times, coded, subject=subject)
 
 
 def described(

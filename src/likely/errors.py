@@ -38,7 +38,7 @@ class SamplingInterrupted(KeyboardInterrupt):
     """Sampling was interrupted after some draws, which are kept.
 
     Args:
-        fit: a `likely.regression.Fit` of the draws that chains had made.
+        fit: a `likely.Fit` of the draws that chains had made.
     """
 
     def __init__(self, fit: Fit) -> None:
@@ -64,6 +64,10 @@ class OutsideBoxWarning(LikelyWarning):
 
 class RecodedWarning(LikelyWarning):
     """Choices were recognised, and read as those of the model."""
+
+
+class UninformedWarning(LikelyWarning):
+    """The trials tell nothing of a parameter that is to be estimated."""
 
 
 class DistrustWarning(LikelyWarning):

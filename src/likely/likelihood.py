@@ -298,9 +298,10 @@ class Likelihood:
         warn. (`likely.fit` does all of that by itself.)
 
         Args:
-            trials: the trials to be explained. They tell below what time the non-decision time
-                must lie; without them it may exceed the fastest response, which is impossible, and
-                sampling may find no place to begin.
+            trials: the trials to be explained, which tell below what time the non-decision time
+                must lie. One without a formula finds that in the trials of the model by itself; one
+                with a formula, given no trials, may exceed the fastest response, which is
+                impossible, and sampling may find no place to begin.
             parent: the parameter that the first formula is for; the first one by default.
             lapses: trials among them that the likelihood does not describe.
 

@@ -19,13 +19,9 @@ Without a deadline it contributes P(choice).
 
 from __future__ import annotations
 
-import io
 import math
-import os
 import reprlib
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -97,42 +93,6 @@ def any_encoded(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> Flo
     if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise TrialsError(f"trials of shape {pairs.shape} do not fit; expected (n, 2): rt, choice.")
     return pairs
-
-
-def read_trials(
-    path: str | os.PathLike[str],
-    *,
-    rt: str = "rt",
-    choice: str = "choice",
-    where: str | None = None,
-) -> pd.DataFrame:
-    """Read trials from a text file of comma-, semicolon- or tab-separated values.
-
-    Args:
-        path: a UTF-8 file with a header line.
-        rt: name of the column of response times; it is `rt`, too, in the frame returned.
-        choice: name of the column of choices; it is `choice`, too, in the frame returned.
-        where: an expression that says which rows to keep, in the column names of the file, such
-            as "monkey == 1 and 0.1 < rt < 1.65" (pandas' query language).
-
-    Returns:
-        A frame with `rt`, `choice` and every column of the file under its own name, unless that is
-        one of the two; row labels count the rows of the file from 0.
-
-    Raises:
-        TrialsError: if the file cannot be read, a column is missing, or the expression fails or
-            leaves no rows.
-    """
-    frame = _read_csv(Path(path))
-    for name in (rt, choice):
-        require_column(frame, name)
-    if rt == choice:
-        raise TrialsError(f"column {rt!r} cannot hold both response times and choices.")
-    if where is not None:
-        frame = _keep(frame, where)
-    if not len(frame):
-        raise TrialsError(f"{os.fspath(path)!r} has a header but no rows.")
-    return frame.assign(rt=frame[rt], choice=frame[choice])
 
 
 def numeric_column(frame: pd.DataFrame, name: str) -> FloatArray:
@@ -317,61 +277,32 @@ def require_column(frame: pd.DataFrame, name: str) -> None:
         raise TrialsError(missing_column(name, frame.columns))
 
 
+def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) -> None:
+    """Raise TrialsError unless the frame has the columns of times and choices that it should.
+
+    Args:
+        frame: trials.
+        rt: column of response times; None if no times were observed.
+        choice: column of choices; None if no choices were observed.
+    """
+    if rt is None and choice is None:
+        raise TrialsError("trials with neither times nor choices tell nothing.")
+    if rt == choice:
+        raise TrialsError(f"column {rt!r} cannot hold both response times and choices.")
+    for name, remedy in ((rt, _CHOICES_ALONE), (choice, _TIMES_ALONE)):
+        if name is not None and not (frame.columns == name).any():
+            raise TrialsError(f"{missing_column(name, frame.columns)} {remedy}")
+        if name is not None:
+            require_column(frame, name)
+
+
 def missing_column(name: str, columns: Iterable[Hashable]) -> str:
     """Say that there is no column `name`, which there are, and which may have been meant."""
     names = [str(c) for c in columns]
-    same = next((n for n in names if n.strip().casefold() == name.strip().casefold()), None)
+    same = next((n for n in names if n.strip().casefold() == str(name).strip().casefold()), None)
     if same is None:
         return " ".join(unknown("column", name, names[:_COLUMNS_NAMED]).split())
     return f"unknown column {name!r}. Did you mean {same!r}?"
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    text = _read_text(path)
-    header = text.lstrip().partition("\n")[0]
-    separator = next((s for s in ",\t;" if s in header), ",")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            return pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
-        raise TrialsError(f"{str(path)!r} is not a readable table: {first_line(error)}") from error
-
-
-def _read_text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
-        raise TrialsError(f"cannot read {str(path)!r}: {reason}.") from error
-    if b"\0" in content:
-        raise TrialsError(f"{str(path)!r} is a binary file; expected a text file (CSV, UTF-8).")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TrialsError(
-            f"{str(path)!r} is not UTF-8 text (byte {error.start}); save it as CSV, UTF-8."
-        ) from error
-    if not text.strip():
-        raise TrialsError(f"{str(path)!r} is empty.")
-    return text
-
-
-def _keep(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return the rows for which the expression holds."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # No variables from our own scope: only columns may be named.
-            mask = frame.eval(where, local_dict={}, global_dict={})
-    except Exception as error:  # pandas raises nearly anything for a malformed expression
-        raise TrialsError(f"cannot select rows by {where!r}: {first_line(error)}") from error
-    if not (isinstance(mask, pd.Series) and pd.api.types.is_bool_dtype(mask.dtype)):
-        raise TrialsError(f"cannot select rows by {where!r}: it is not true or false for each row.")
-    kept = frame[mask.fillna(False).astype(bool)]
-    if not len(kept):
-        raise TrialsError(f"no row of {len(frame)} satisfies {where!r}.")
-    return kept
 
 
 def first_line(error: BaseException) -> str:
@@ -387,6 +318,8 @@ _NO_DEADLINE = (
     "but neither rt nor choice is known; give the deadline by which there was no response, in a "
     "column 'deadline', or leave the trial out"
 )
+_CHOICES_ALONE = "Where only choices were kept, say rt=None (--no-rt)."
+_TIMES_ALONE = "Where only times were kept, say choice=None (--no-choice)."
 _MESSAGE_LENGTH = 200
 _COLUMNS_NAMED = 20
 _REPR = reprlib.Repr(maxstring=60, maxother=60)

@@ -56,6 +56,8 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
 @click.option("-m", "--model", required=True, help="A shipped likelihood, or a .likely file.")
 @click.option("--rt", default="rt", show_default=True, help="Column of response times in seconds.")
 @click.option("--choice", default="choice", show_default=True, help="Column of choices.")
+@click.option("--no-rt", is_flag=True, help="No times were observed, but choices alone.")
+@click.option("--no-choice", is_flag=True, help="No choices were observed, but times alone.")
 @click.option(
     "--code",
     "codes",
@@ -102,6 +104,8 @@ def fit(
     model: str,
     rt: str,
     choice: str,
+    no_rt: bool,
+    no_choice: bool,
     codes: tuple[str, ...],
     deadline: str | None,
     where: str | None,
@@ -131,13 +135,14 @@ def fit(
     from likely.checks import require_seed
     from likely.commands.fit_folder import REPORT, Record, write
     from likely.likelihood import load
-    from likely.trials import read_trials
+    from likely.trial_files import read_trials
     from likely.writing import require_writable
 
     require_writable(output)
     require_seed(seed)
     likelihood: Likelihood = found() or load(model)
-    data = read_trials(trials, rt=rt, choice=choice, where=where)
+    times, chosen = None if no_rt else rt, None if no_choice else choice
+    data = read_trials(trials, rt=times, choice=chosen, where=where)
     formula, fixed = split(parameters(options))
     with _recoding_said_once():
         specification = regression.specify(
@@ -148,8 +153,8 @@ def fit(
             priors={name: (mean, sd) for name, mean, sd in priors},
             lapse=_lapses(lapse),
             noncentered=None if centred is None else not centred,
-            rt=rt,
-            choice=choice,
+            rt=times,
+            choice=chosen,
             deadline=None if deadline is None else _number_or_text(deadline),
             coding=_coding(codes),
         )

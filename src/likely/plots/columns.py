@@ -11,6 +11,20 @@ from likely.errors import TrialsError
 from likely.trials import numeric_column
 from likely.typing import FloatArray
 
+ANY = 10**6  # stands for a choice that was not observed, in figures of times alone
+
+
+def are_times_alone(trials: pd.DataFrame) -> bool:
+    """Whether there are times, and not one choice."""
+    rt, choice = numeric_column(trials, "rt"), numeric_column(trials, "choice")
+    return bool(np.isfinite(rt).any() and np.isnan(choice).all())
+
+
+def of_any_choice(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return trials in which every response is the choice `ANY`."""
+    rt = numeric_column(trials, "rt")
+    return trials.assign(choice=np.where(np.isfinite(rt), float(ANY), np.nan))
+
 
 def choices_in(choice: FloatArray) -> tuple[int, ...]:
     """Return the choices that occur, ascending."""

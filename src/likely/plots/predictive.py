@@ -14,7 +14,13 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.typing import ColorType
 
 from likely.errors import ParameterError
-from likely.plots.columns import choice_column, choices_in
+from likely.plots.columns import (
+    ANY,
+    are_times_alone,
+    choice_column,
+    choices_in,
+    of_any_choice,
+)
 from likely.plots.conditions import By, by_draw, columns_of, conditions, named, within
 from likely.plots.style import INK, PALE, choice_colours, choice_label, house_style
 from likely.trials import numeric_column
@@ -39,7 +45,8 @@ def predictive(
 ) -> list[Axes]:
     """Draw observed response times as histograms and predicted ones as lines, a panel a condition.
 
-    Each area is the share of its choice. With two choices, that of the first hangs down. The band
+    Each area is the share of its choice; where no choice was observed, of all responses. With two
+    choices, that of the first hangs down. The band
     around a line holds 94% of the predictive draws: the histogram should mostly stay within it.
 
     Args:
@@ -56,6 +63,8 @@ def predictive(
         TrialsError: columns missing or not numbers, or choices not among `choices`.
         ParameterError: more than 24 conditions, or too few axes.
     """
+    if are_times_alone(data):
+        data, predicted, choices = of_any_choice(data), of_any_choice(predicted), (ANY,)
     names = columns_of(by)
     panels = conditions(data, names, MOST)
     conditions(predicted, names, len(predicted) + 1)

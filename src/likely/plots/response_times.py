@@ -15,7 +15,13 @@ from scipy.integrate import cumulative_trapezoid
 
 from likely.errors import ParameterError
 from likely.likelihood import Likelihood
-from likely.plots.columns import choice_column, choices_in
+from likely.plots.columns import (
+    ANY,
+    are_times_alone,
+    choice_column,
+    choices_in,
+    of_any_choice,
+)
 from likely.plots.style import (
     INK,
     PALE,
@@ -50,7 +56,7 @@ def response_times(
     """Draw histograms of response times, scaled so that each has the area of its choice's share.
 
     With two choices, that of the first hangs down. Trials without a time or later than the limit
-    count in the shares only, as do trials without a choice.
+    count in the shares only, as do trials without a choice, unless no choice was observed at all.
 
     Args:
         trials: columns rt (seconds, NaN = not observed) and choice.
@@ -63,6 +69,8 @@ def response_times(
         TrialsError: columns missing or not numbers, or choices not among `choices`.
     """
     ax = axes_or_new(ax)
+    if are_times_alone(trials):
+        trials, choices = of_any_choice(trials), (ANY,)
     rt, choice = numeric_column(trials, "rt"), choice_column(trials, choices)
     choices = choices_in(choice) if choices is None else tuple(choices)
     known = rt[np.isfinite(rt)]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 from likely.declaration import Declaration
+from likely.plots.columns import ANY
 
 # Okabe and Ito's palette, in an order in which neighbours differ in lightness too.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -93,6 +94,8 @@ def parameter_label(declaration: Declaration, name: str) -> str:
 
 def choice_label(choice: int, choices: Sequence[int]) -> str:
     """Return a choice as it is written: signed if choices are boundaries."""
+    if choice == ANY:
+        return "not observed"
     return f"{choice:+d}".replace("-", "\N{MINUS SIGN}") if min(choices) < 0 else str(choice)
 
 

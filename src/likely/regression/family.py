@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import bambi as bmb
 import numpy as np
 import pandas as pd
 import xarray as xr
+from bambi.backend.utils import get_distribution_from_prior
 from pytensor.tensor.variable import TensorVariable
 
+from likely.declaration import Parameter
 from likely.distribution import DEADLINE, EVENT
 from likely.errors import TrialsError
 from likely.likelihood import Likelihood
+from likely.regression.ceilings import Ceiling
 from likely.regression.drawing import drawn_trials
+from likely.regression.formulas import INTERCEPT
 from likely.regression.lapses import PROBABILITY, Lapses, mixed
 from likely.regression.links import Link
+from likely.regression.priors import constant_prior
 from likely.trials import deadlines, encode, require_timely
 from likely.typing import FloatArray
 
@@ -32,6 +38,8 @@ class TrialsFamily(bmb.Family):
         priors: parameter -> the prior that it has where no formula is given for it.
         parent: the parameter that the first formula of a model is for.
         lapses: trials among them that the likelihood does not describe.
+        unseen: whether the trials are not known yet: the prior of a non-decision time that is the
+            same in all of them then ends at the ceiling of those a model is built for.
     """
 
     def __init__(
@@ -41,9 +49,12 @@ class TrialsFamily(bmb.Family):
         priors: Mapping[str, bmb.Prior],
         parent: str,
         lapses: Lapses | None = None,
+        *,
+        unseen: bool = False,
     ) -> None:
         self.trained = likelihood
         self.lapses = lapses
+        self._ceiling: Ceiling | None = None
         name = likelihood.declaration.name
         estimated = lapses is not None and lapses.estimated
         names = (*likelihood.declaration.names, *((PROBABILITY.name,) if estimated else ()))
@@ -51,6 +62,12 @@ class TrialsFamily(bmb.Family):
         bambi_links = {name: link.for_bambi() for name, link in links.items()}
         super().__init__(name, bmb.Likelihood(name, names, parent, response), bambi_links)
         self.set_default_priors(priors)
+        column = likelihood.declaration.non_decision_column
+        if unseen and column is not None:
+            parameter = likelihood.declaration.parameters[column]
+            bounded = partial(self._below_ceiling, parameter)
+            prior = bmb.Prior("Below the fastest response", dist=bounded)
+            self.set_default_priors({parameter.name: prior})
 
     @property
     def auxiliary_parameters(self) -> tuple[str, ...]:
@@ -70,6 +87,20 @@ class TrialsFamily(bmb.Family):
                 "c(rt, choice, deadline)."
             )
         return _encoded(given, self.trained.declaration.choices)
+
+    def get_coords(self, response: Any) -> dict[str, Any]:
+        """Look at the trials, as Bambi begins to build a model, and name no dimension."""
+        encoded = np.ascontiguousarray(self.get_data(response)[:, :2])
+        declaration = self.trained.declaration
+        self._ceiling = Ceiling.observed(declaration, encoded, self.lapses is not None)
+        return {}
+
+    def _below_ceiling(self, parameter: Parameter, name: str, **given: Any) -> TensorVariable:
+        """Add a non-decision time to the PyMC model on the stack."""
+        assert self._ceiling is not None
+        link = self._ceiling.link(parameter, INTERCEPT, pd.DataFrame())
+        prior = constant_prior(parameter, link, self._ceiling)
+        return get_distribution_from_prior(prior)(name, **prior.args, **given)
 
     def posterior_predictive(
         self,

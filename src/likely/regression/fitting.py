@@ -13,13 +13,17 @@ import numpy as np
 import pandas as pd
 
 from likely.checks import require_seed
-from likely.errors import OutsideBoxWarning, ParameterError, SamplingInterrupted
+from likely.errors import (
+    OutsideBoxWarning,
+    ParameterError,
+    SamplingInterrupted,
+)
 from likely.regression.drawing import drawn_trials
-from likely.regression.formulas import is_intercept
 from likely.regression.lapses import Lapses
 from likely.regression.partial_draws import common_draws, in_numpy
 from likely.regression.standard import HERE, standard
-from likely.trials import deadlines, read_trials
+from likely.trial_files import read_trials
+from likely.trials import deadlines
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -146,8 +150,8 @@ def specify(
     priors: Given | None = None,
     lapse: float | Lapses = 0.0,
     noncentered: bool | None = None,
-    rt: str = "rt",
-    choice: str = "choice",
+    rt: str | None = "rt",
+    choice: str | None = "choice",
     deadline: str | float | None = None,
     coding: Mapping[Hashable, int] | None = None,
 ) -> Specification:
@@ -174,16 +178,16 @@ def specify(
         lapses=_lapses(lapse),
         noncentered=noncentered,
     )
-    given = {
-        "priors": (priors, {}),
-        "lapse": (lapse, 0.0),
-        "noncentered": (noncentered, None),
-        "rt": (rt, "rt"),
-        "choice": (choice, "choice"),
-        "deadline": (deadline, None),
-        "coding": (coding, {}),
+    given: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "priors": (priors, (None, {})),
+        "lapse": (lapse, (0.0,)),
+        "noncentered": (noncentered, (None,)),
+        "rt": (rt, ("rt",)),
+        "choice": (choice, ("choice",)),
+        "deadline": (deadline, (None,)),
+        "coding": (coding, (None, {})),
     }
-    told = {n: value for n, (value, default) in given.items() if value not in (None, default)}
+    told = {n: value for n, (value, defaults) in given.items() if value not in defaults}
     return replace(specification, arguments=told)
 
 
@@ -196,8 +200,8 @@ def fit(
     priors: Given | None = None,
     lapse: float | Lapses = 0.0,
     noncentered: bool | None = None,
-    rt: str = "rt",
-    choice: str = "choice",
+    rt: str | None = "rt",
+    choice: str | None = "choice",
     deadline: str | float | None = None,
     coding: Mapping[Hashable, int] | None = None,
     seed: int,
@@ -227,8 +231,10 @@ def fit(
             lapses a single early response bounds the non-decision time.
         noncentered: True for group effects that are unit normals times their sd, False for
             centred ones. By default effects of groups with 100 trials or more are centred.
-        rt: column of response times in seconds; NaN where a time was not observed.
-        choice: column of choices; NaN where a choice was not observed.
+        rt: column of response times in seconds; NaN where a time was not observed. None if no
+            times were observed, but choices alone.
+        choice: column of choices; NaN where a choice was not observed. None if no choices were
+            observed, but times alone.
         deadline: column of deadlines, or the deadline of all trials, in seconds; by default the
             column `deadline`, if there is one. A trial without rt and choice had no response by
             then.
@@ -253,6 +259,8 @@ def fit(
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
         RecodedWarning: if choices were recognised that are not coded as the model's.
+        UninformedWarning: if a non-decision time is to be estimated from choices alone, or no trial
+            has a response.
     """
     require_seed(seed)
     specification = specify(
@@ -289,22 +297,13 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     found = idata["posterior"].sizes
     if found["draw"] < min(draws, FEWEST):
         raise KeyboardInterrupt
-    _name_the_parent(idata, specification)
+    named = specification.with_parent(idata["posterior"].to_dataset())
+    idata["posterior"] = type(idata)(named)
     result = Fit(idata, specification.likelihood, specification.data, specification, seed, sample)
     if found["chain"] < chains or found["draw"] < draws:  # what samplers return on Ctrl-C
         raise SamplingInterrupted(result)
     _warn_if_outside(result)
     return result
-
-
-def _name_the_parent(idata: xr.DataTree, specification: Specification) -> None:
-    """Add Bambi's parent parameter under its own name, if it is the same in all trials."""
-    name = specification.parent
-    if is_intercept(specification.formula[name]):
-        posterior = idata["posterior"].to_dataset()
-        value = posterior[f"{name}_Intercept"]
-        own = value.copy(data=specification.links[name].inverse(value.to_numpy()))
-        idata["posterior"] = type(idata)(posterior.assign({name: own}))
 
 
 def _thinned(posterior: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:

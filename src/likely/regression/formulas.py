@@ -65,6 +65,11 @@ def require_independent(component: bmb.model_components.DistributionalComponent)
     columns = []
     for term in component.terms.values():
         if term in component.common_terms.values() or term is component.intercept_term:
+            if not term.term.labels:
+                raise ParameterError(
+                    f"formula of parameter '{component.name}': '{term.name}' has one value only in "
+                    "these trials, so that there is nothing to compare; leave it out."
+                )
             columns.append(np.reshape(term.data, (-1, len(term.term.labels))))  # of one trial, 0-d
             labels.extend(term.term.labels)
     if not columns:

@@ -221,6 +221,23 @@ class Chosen:
         return bool(np.median(np.bincount(term.group_index)) < MANY_TRIALS)
 
 
+def for_the_intercept(given: Given, name: str, link: Link) -> Given:
+    """Return priors with that of a parameter that is all intercept under the intercept's name.
+
+    Raises:
+        ParameterError: if it is a bambi.Prior on another scale than that of the link.
+    """
+    if name not in given:
+        return given
+    own = f"{name}_Intercept"
+    if isinstance(given[name], bmb.Prior) and not isinstance(link, Identity):
+        raise ParameterError(
+            f"prior of '{name}': as the first parameter of the model it needs one of '{own}', on "
+            f"the scale of its link ({link})."
+        )
+    return {own if key == name else key: prior for key, prior in given.items()}
+
+
 def coefficient_names(term: CommonTerm) -> list[str]:
     """Return the names of a term's coefficients, as ArviZ's tables have them."""
     name: str = get_aliased_name(term)

@@ -16,7 +16,7 @@ from likely.declaration import Declaration, Parameter
 from likely.description import Description, described
 from likely.errors import ParameterError, unknown
 from likely.regression.bambi_model import bambi_model
-from likely.regression.ceilings import Ceiling
+from likely.regression.ceilings import Ceiling, warn_if_untimed
 from likely.regression.family import TrialsFamily
 from likely.regression.formulas import (
     INTERCEPT,
@@ -32,6 +32,7 @@ from likely.regression.priors import (
     Given,
     Scale,
     constant_prior,
+    for_the_intercept,
     mean_and_sd,
     on_the_link,
     require_all_used,
@@ -40,6 +41,8 @@ from likely.trials import deadlines, encode, numeric_column
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from likely.likelihood import Likelihood
 
 OBSERVED = "trials"  # what the observed variable is called in PyMC models
@@ -113,6 +116,15 @@ class Specification:
         free = [*self.model.free_RVs, *self.model.deterministics]
         return [variable.name for variable in free if variable.name not in by_trial]
 
+    def with_parent(self, draws: xr.Dataset) -> xr.Dataset:
+        """Return draws with Bambi's parent parameter by name, if it is the same in all trials."""
+        name = self.parent
+        if not is_intercept(self.formula[name]):
+            return draws
+        value = draws[f"{name}_Intercept"]
+        own = self.links[name].inverse(value.to_numpy())
+        return draws.assign({name: value.copy(data=own)})
+
     def values(self, posterior: Any) -> dict[str, FloatArray]:
         """Return parameters (draws, n trials) at posterior draws.
 
@@ -168,6 +180,7 @@ def specify(
         if p.name in fixed:
             _require_possible(p, fixed[p.name], ceiling)
     formulas = {p.name: formula.get(p.name, INTERCEPT) for p in parameters if p.name not in fixed}
+    warn_if_untimed(declaration.non_decision, formulas, encoded)
     used = [c for name, text in formulas.items() for c in columns_of(text, data, name)]
     columns = tuple(dict.fromkeys(used))
     links = {p.name: ceiling.link(p, formulas.get(p.name, INTERCEPT), data) for p in parameters}
@@ -175,9 +188,12 @@ def specify(
     constants = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters} | dict(
         fixed
     )
+    parent = _parent(formulas)
+    if is_intercept(formulas[parent]):
+        priors = for_the_intercept(priors, parent, links[parent])
     unused = set(priors)
     constants |= _given_constants(formulas, links, priors, unused)
-    family = TrialsFamily(likelihood, links, {}, _parent(formulas), lapses)
+    family = TrialsFamily(likelihood, links, {}, parent, lapses)
     model = _bambi(data, columns, encoded, formulas, family, constants)
     _set_priors(model, estimated, links, ceiling, noncentered, priors, unused)
     if description is None:
@@ -211,7 +227,8 @@ def family_of(
         message = unknown("parameter", parent, declaration.names)
         raise ParameterError(f"model '{declaration.name}': {message}")
     priors = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters}
-    return TrialsFamily(likelihood, links, priors, parent or declaration.names[0], lapses)
+    first = parent or declaration.names[0]
+    return TrialsFamily(likelihood, links, priors, first, lapses, unseen=trials is None)
 
 
 def _parameters(declaration: Declaration, lapses: Lapses | None) -> tuple[Parameter, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from likely.plots.columns import ANY, are_times_alone, of_any_choice
 from likely.plots.conditions import by_draw, conditions, within, written
 from likely.plots.style import choice_label
 from likely.trials import numeric_column
@@ -23,15 +24,15 @@ class Check:
 
     Args:
         condition: value of the column of conditions.
-        choice: whose.
-        measure: "share" or "median rt".
+        choice: whose; None of trials without a response.
+        measure: "share", "median rt" or "no response".
         observed: in the data.
         lower: end of the 94% predictive interval.
         upper: the other end.
     """
 
     condition: Hashable
-    choice: int
+    choice: int | None
     measure: str
     observed: float
     lower: float
@@ -46,13 +47,24 @@ class Check:
 def predictive_checks(
     data: pd.DataFrame, predicted: pd.DataFrame, by: str, choices: Sequence[int]
 ) -> list[Check]:
-    """Return shares of choices and median response times by condition, with their intervals."""
+    """Return shares of choices and median response times by condition, with their intervals.
+
+    So is the share of trials without a response, where there are any; of times without choices,
+    the median of all.
+    """
     checks: list[Check] = []
+    omissions = bool(data[["rt", "choice"]].isna().all(axis=1).any())
+    alone = are_times_alone(data)
+    if alone:
+        data, predicted, choices = of_any_choice(data), of_any_choice(predicted), (ANY,)
+    counted = () if alone else choices[1:] if len(choices) == 2 else choices
     for (condition,) in conditions(data, [by], MOST):
         observed = within(data, [by], (condition,))
         drawn = list(by_draw(within(predicted, [by], (condition,))))
-        for choice in choices[1:] if len(choices) == 2 else choices:
+        for choice in counted:
             checks += _check("share", condition, choice, observed, drawn)
+        if omissions:
+            checks += _check("no response", condition, None, observed, drawn)
         for choice in choices:
             checks += _check("median rt", condition, choice, observed, drawn)
     return checks
@@ -63,7 +75,8 @@ def check_table(checks: Sequence[Check], by: str, choices: Sequence[int]) -> lis
     rows: list[tuple[str, ...]] = [(by, "choice", "measure", "observed", "94% predicted", "")]
     rows += [
         (
-            written(c.condition), choice_label(c.choice, choices), c.measure, f"{c.observed:.3f}",
+            written(c.condition), "" if c.choice is None else choice_label(c.choice, choices),
+            c.measure, f"{c.observed:.3f}",
             f"{c.lower:.3f} to {c.upper:.3f}", "outside" if c.outside else "",
         )
         for c in checks
@@ -74,7 +87,7 @@ def check_table(checks: Sequence[Check], by: str, choices: Sequence[int]) -> lis
 def _check(
     measure: str,
     condition: Hashable,
-    choice: int,
+    choice: int | None,
     observed: pd.DataFrame,
     drawn: Sequence[pd.DataFrame],
 ) -> Iterator[Check]:
@@ -88,7 +101,9 @@ def _check(
         yield Check(condition, choice, measure, value, float(low), float(high))
 
 
-def _measure(measure: str, trials: pd.DataFrame, choice: int) -> float:
+def _measure(measure: str, trials: pd.DataFrame, choice: int | None) -> float:
+    if measure == "no response":
+        return float(trials[["rt", "choice"]].isna().all(axis=1).mean())
     here = numeric_column(trials, "choice") == choice
     if measure == "share":
         return float(here.mean()) if len(here) else np.nan

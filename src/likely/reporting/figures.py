@@ -12,6 +12,7 @@ import xarray as xr
 from likely import plots
 from likely.errors import LikelyError
 from likely.page import Picture
+from likely.plots.columns import are_times_alone
 from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
 from likely.reporting.design import ALL, Design, condition, is_graded
@@ -47,7 +48,7 @@ def shown_scalars(r: Results, most: int) -> list[str]:
     Effects of groups come last, and of both kinds those with the smallest effective sample sizes
     first.
     """
-    labels = [str(n) for n in r.summary.index]
+    labels = [str(n) for n in r.summary.index if n not in doubled(r)]
     if len(labels) <= most:
         return labels
     of_groups = elements(r)
@@ -58,10 +59,22 @@ def shown_scalars(r: Results, most: int) -> list[str]:
 
 def plain_scalars(r: Results, most: int) -> list[str]:
     """Return scalars that are no elements of a family, parameters under their own name first."""
-    labels = [str(n) for n in r.summary.index if str(n) not in elements(r)]
+    labels = [str(n) for n in r.summary.index if n not in elements(r) | doubled(r)]
     own = [n for n in labels if n in r.likelihood.declaration.names]
-    doubled = {f"{n}_Intercept" for n in own}
-    return (own + [n for n in labels if n not in own and n not in doubled])[:most]
+    return (own + [n for n in labels if n not in own])[:most]
+
+
+def doubled(r: Results) -> set[str]:
+    """Return the intercepts of parameters that are there under their own name as well."""
+    own = {
+        f"{name}_Intercept" for name in r.likelihood.declaration.names if name in r.summary.index
+    }
+    return own & set(map(str, r.summary.index))
+
+
+def has_times(r: Results) -> bool:
+    """Whether any trial has a time."""
+    return bool(np.isfinite(r.data["rt"].to_numpy(dtype=np.float64)).any())
 
 
 def effects(r: Results, smallest: int = GROUPS) -> list[str]:
@@ -82,8 +95,10 @@ def elements(r: Results, smallest: int = GROUPS) -> set[str]:
     return {label for label, _ in marginals(r.idata, families)} if families else set()
 
 
-def response_times(r: Results) -> Picture:
-    """Draw all trials."""
+def response_times(r: Results) -> Picture | None:
+    """Draw all trials, if any has a time."""
+    if not has_times(r):
+        return None
     ax = plots.response_times(r.data, choices=r.likelihood.declaration.choices)
     return _picture(
         ax,
@@ -218,8 +233,16 @@ def predictive(r: Results, design: Design) -> list[Picture]:
     """Draw data against predictions."""
     if r.predicted is None:
         return []
+    pictures = _of_times(r, design, r.predicted) if has_times(r) else []
+    for covariate in design.covariates[:2]:
+        pictures += _functions(r, design, covariate, r.predicted)
+    return pictures
+
+
+def _of_times(r: Results, design: Design, drawn: pd.DataFrame) -> list[Picture]:
+    """Draw response times against predictions."""
     by, observed = condition(design, r.data, r.data)
-    _, predicted = condition(design, r.data, r.predicted)
+    _, predicted = condition(design, r.data, drawn)
     pictures = [
         _picture(
             plots.predictive(observed, predicted, by=None if by == ALL else by,
@@ -228,16 +251,17 @@ def predictive(r: Results, design: Design) -> list[Picture]:
             "holds 94% of predictive draws).",
             "Histograms of observed response times under predicted densities.",
         ),
-        _picture(
-            plots.quantile_probability(observed, predicted, by=by),
-            "Quantiles of response times over the probability of the choice, by condition: "
-            "observed (filled) and predicted (crosses).",
-            "Quantile-probability plot.",
-            640,
-        ),
     ]  # fmt: skip
-    for covariate in design.covariates[:2]:
-        pictures += _functions(r, design, covariate, r.predicted)
+    if not are_times_alone(r.data):
+        pictures.append(
+            _picture(
+                plots.quantile_probability(observed, predicted, by=by),
+                "Quantiles of response times over the probability of the choice, by condition: "
+                "observed (filled) and predicted (crosses).",
+                "Quantile-probability plot.",
+                640,
+            )
+        )
     return pictures
 
 
@@ -251,10 +275,13 @@ def _functions(
             return []
         data = data.assign(**{covariate: data[covariate].astype(str)})
         predicted = predicted.assign(**{covariate: predicted[covariate].astype(str)})
+    if are_times_alone(r.data):
+        return []
     drawn: list[tuple[Callable[..., Any], str]] = [
         (plots.psychometric, f"Share of the choice over {covariate}"),
-        (plots.chronometric, f"Median response time over {covariate}"),
     ]
+    if has_times(r):
+        drawn.append((plots.chronometric, f"Median response time over {covariate}"))
     return [
         _picture(
             plot(data, predicted, x=covariate),

@@ -28,10 +28,13 @@ LARGE = 9
 def data(r: Results, design: Design) -> Section:
     """Tell what the trials are."""
     head, *rows = choice_table(r.data, r.likelihood.declaration.choices)
-    items: list[Item] = [Listing(trial_facts(r.data, design)), Table(head, rows)]
+    items: list[Item] = [Listing(trial_facts(r.data, design))]
+    if rows:
+        items.append(Table(head, rows))
     if r.description:
         items.append(Code(r.description))
-    return Section("Data", [*items, figures.response_times(r)])
+    times = figures.response_times(r)
+    return Section("Data", items if times is None else [*items, times])
 
 
 def model(r: Results) -> Section:
@@ -114,15 +117,15 @@ def notices(d: Diagnosis) -> list[Notice]:
 def posterior(r: Results) -> Section:
     """Tell what was found."""
     large = figures.elements(r, LARGE)
-    table = r.summary
+    table = r.summary.drop(index=list(figures.doubled(r)))
     if len(table) > MOST_ROWS:
         table = table.drop(index=[name for name in table.index if name in large])
     interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
     head = ("", "mean", "sd", _percent(interval), "ESS", "r-hat")
     rows = table.to_dict(orient="index")
     items: list[Item] = [Table(head, [_row(str(n), row, interval) for n, row in rows.items()])]
-    if len(table) < len(r.summary):
-        left = len(r.summary) - len(table)
+    left = len(r.summary) - len(figures.doubled(r)) - len(table)
+    if left:
         items.append(
             Paragraph(f"{left} effects of groups are in the figures below and in summary.csv.")
         )

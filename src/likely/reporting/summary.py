@@ -9,7 +9,7 @@ from likely.plots.columns import choices_in
 from likely.plots.conditions import written
 from likely.plots.style import choice_label
 from likely.reporting.design import Design
-from likely.trials import numeric_column
+from likely.trials import deadlines, numeric_column
 
 FEW = 6  # values of a column that are listed
 QUANTILES = (0.1, 0.5, 0.9)
@@ -30,9 +30,20 @@ def trial_facts(data: pd.DataFrame, design: Design) -> list[tuple[str, str]]:
     silent = int((np.isnan(rt) & np.isnan(choice)).sum())
     if unobserved:
         facts.append(("choice without a time", f"{unobserved:,} ({unobserved / len(data):.1%})"))
+    facts += _deadline(data)
     if silent:
         facts.append(("no response by the deadline", f"{silent:,} ({silent / len(data):.1%})"))
     return facts
+
+
+def _deadline(data: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the deadlines of trials, if they have any."""
+    given = deadlines(data)
+    finite = [] if given is None else sorted(set(given[np.isfinite(given)].tolist()))
+    if not finite:
+        return []
+    ends = f"{finite[0]:g}" if len(finite) == 1 else f"{finite[0]:g} to {finite[-1]:g}"
+    return [("deadline", f"{ends} s")]
 
 
 def choice_table(data: pd.DataFrame, choices: tuple[int, ...]) -> list[tuple[str, ...]]:

@@ -161,7 +161,8 @@ def with_prior(fit: Fit) -> xr.DataTree:
 
     if "prior" in fit.idata.children:
         return fit.idata
-    names = [name for name in map(str, fit.idata["posterior"].data_vars) if name in fit.model]
+    found = set(map(str, fit.idata["posterior"].data_vars))
+    names = [name for name in fit.specification.sampled if name in found]
     with fit.model, quiet_sampling():
         drawn = pm.sample_prior_predictive(
             PRIOR_DRAWS,
@@ -170,7 +171,8 @@ def with_prior(fit: Fit) -> xr.DataTree:
             compile_kwargs={"mode": "FAST_COMPILE"},
         )
     idata = fit.idata.copy()
-    idata["prior"] = drawn["prior"]
+    named = fit.specification.with_parent(drawn["prior"].to_dataset())
+    idata["prior"] = type(idata)(named)
     return idata
 
 

@@ -1,0 +1,156 @@
+"""Choices without times, times without choices: densities, fits, summaries and reports."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bambi as bmb
+import numpy as np
+import pandas as pd
+import pytest
+from commandline import assert_refused, command
+from finished import finished
+
+import likely as lk
+from likely.errors import ParameterError, TrialsError, UninformedWarning
+from likely.page import Picture
+from likely.regression.specification import Specification
+from likely.reporting import sections
+from likely.reporting.checks import predictive_checks
+from likely.reporting.design import used_columns
+from likely.results.record import Results, results_of
+from likely.trial_files import read_trials
+
+THETA = {"v": 1.0, "a": 1.2, "z": 0.45, "t": 0.3}
+HELD = {name: THETA[name] for name in ("a", "z", "t")}
+TRIALS = pd.DataFrame({"rt": [0.5, 0.7, 1.5], "choice": [1, -1, 1], "age": [20, 30, 40]})
+
+
+@pytest.fixture(scope="module")
+def ddm() -> lk.Likelihood:
+    return lk.load("ddm")
+
+
+def log_density(plan: Specification, **point: float) -> np.ndarray:
+    logp = plan.model.logp(vars=[plan.model["trials"]], sum=False)
+    (density,) = plan.model.compile_fn(logp, mode="FAST_COMPILE")(point)
+    return density
+
+
+def test_choices_alone_contribute_their_probability(ddm: lk.Likelihood) -> None:
+    plan = lk.specify(TRIALS[["choice"]], model=ddm, rt=None, fixed=HELD)
+    low, high = np.log(ddm.choice_probability(THETA)[0])
+    np.testing.assert_allclose(log_density(plan, v_Intercept=1.0), [high, low, high], rtol=1e-7)
+    assert plan.arguments == {"rt": None}
+    assert plan.data["rt"].isna().all()
+
+
+def test_times_alone_contribute_the_sum_over_choices(ddm: lk.Likelihood) -> None:
+    plan = lk.specify(TRIALS[["rt"]], model=ddm, choice=None, fixed=HELD)
+    each = [ddm.logp(THETA, TRIALS.assign(choice=c)) for c in (-1, 1)]
+    expected = np.logaddexp(*each)
+    np.testing.assert_allclose(log_density(plan, v_Intercept=1.0), expected, rtol=1e-7)
+    assert plan.data["choice"].isna().all()
+
+
+@pytest.mark.parametrize("given", [0.4, 0.1])
+def test_a_column_is_not_looked_at_where_none_is_said(ddm: lk.Likelihood, given: float) -> None:
+    odd = TRIALS.assign(rt="n/a", choice=[1, -1, 1])
+    with pytest.warns(UninformedWarning, match="choices tell nothing of 't'.*--t 0.3"):
+        plan = lk.specify(odd, model=ddm, rt=None, lapse=given)
+    assert "Uniform" not in plan.priors.set_index("coefficient")["prior"]["t"]
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "message"),
+    [
+        (TRIALS, {"rt": None, "choice": None}, "neither times nor choices"),
+        (TRIALS, {"rt": None, "deadline": 2.0}, "cannot have a deadline"),
+        (TRIALS.assign(deadline=2.0), {"rt": None}, "cannot have a deadline"),
+        (TRIALS[["choice"]], {}, r"only choices were kept, say rt=None \(--no-rt\)"),
+        (TRIALS[["rt"]], {}, r"only times were kept, say choice=None \(--no-choice\)"),
+        (TRIALS, {"deadline": [2.0] * 3}, "deadline is of type list; it must be the name"),
+        (TRIALS.assign(rt=math.nan, Deadline=2.0), {}, "there is a column 'Deadline'"),
+        (TRIALS.assign(rt=math.nan, dead_line=2.0), {}, "say deadline='dead_line'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    ddm: lk.Likelihood, data: pd.DataFrame, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TrialsError, match=message):
+        lk.specify(data, model=ddm, **arguments)
+
+
+def test_trials_without_any_response_are_warned_of(ddm: lk.Likelihood) -> None:
+    silent = TRIALS.assign(rt=math.nan, choice=math.nan)
+    with pytest.warns(UninformedWarning, match="no trial has a response"):
+        lk.specify(silent, model=ddm, deadline=1.0)
+
+
+def test_a_group_of_one_value_cannot_be_compared(ddm: lk.Likelihood) -> None:
+    with pytest.raises(ParameterError, match="one value only"):
+        lk.specify(TRIALS.assign(group="a"), model=ddm, formula={"v": "group"})
+
+
+def test_the_first_parameter_has_its_prior_by_name(ddm: lk.Likelihood) -> None:
+    positive = bmb.Prior("HalfNormal", sigma=2.0)
+    plan = lk.specify(TRIALS, model=ddm, priors={"v": positive})
+    assert plan.priors.set_index("coefficient")["prior"]["v_Intercept"] == "HalfNormal(2)"
+    with pytest.raises(ParameterError, match=r"one of 'a_Intercept', on the scale of its link"):
+        lk.specify(TRIALS, model=ddm, fixed={"v": 1.0}, priors={"a": positive})
+
+
+def test_files_may_lack_either_column(tmp_path: Path) -> None:
+    path = tmp_path / "trials.csv"
+    TRIALS[["choice", "age"]].to_csv(path, index=False)
+    trials = read_trials(path, rt=None)
+    assert trials["rt"].isna().all()
+    assert trials["choice"].tolist() == [1, -1, 1]
+    assert "without time  3" in str(lk.describe(path, rt=None))
+    words = ["fit", str(path), "--model", "ddm", "-o", str(tmp_path / "out")]
+    assert_refused(command(*words), "say rt=None (--no-rt)")
+    assert_refused(command(*words, "--no-rt", "--no-choice"), "neither times nor choices")
+    TRIALS[["rt"]].to_csv(path, index=False)
+    table = str(lk.describe(path, choice=None))
+    assert "without choice  3" in table
+    assert "choice  " not in table.replace("without choice", "")
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return results_of(finished())  # type: ignore[arg-type]
+
+
+def pictures(r: Results) -> list[str]:
+    design = used_columns(r.formula, r.data)
+    items = [*sections.data(r, design).items, *sections.predictions(r, design).items]
+    return [item.alternative for item in items if isinstance(item, Picture)]
+
+
+def test_reports_of_choices_alone_show_no_times(results: Results) -> None:
+    untimed = replace(results, data=results.data.assign(rt=math.nan))
+    assert pictures(untimed) == ["Share of the choice over coherence."]
+
+
+def test_reports_of_times_alone_show_no_choices(results: Results) -> None:
+    unchosen = replace(results, data=results.data.assign(choice=math.nan))
+    assert [text.split()[0] for text in pictures(unchosen)] == ["Histograms", "Histograms"]
+    assert results.predicted is not None
+    checks = predictive_checks(unchosen.data, results.predicted, "coherence", (-1, 1))
+    assert {c.measure for c in checks} == {"median rt"}
+
+
+def test_the_share_of_omissions_is_checked(results: Results) -> None:
+    data, predicted = results.data, results.predicted
+    assert predicted is not None
+    data, predicted = (
+        trials.assign(**trials[["rt", "choice"]].where(trials["rt"] <= 1.0))
+        for trials in (data, predicted)
+    )
+    checks = predictive_checks(data, predicted, "coherence", (-1, 1))
+    omitted = [c for c in checks if c.measure == "no response"]
+    assert len(omitted) == 3
+    assert all(0.0 < c.lower <= c.upper for c in omitted)
