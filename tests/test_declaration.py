@@ -205,3 +205,17 @@ def test_of_many_names_the_nearest_are_listed() -> None:
     message = unknown("model", "angel", names)
     assert message.startswith("unknown model 'angel'. Did you mean 'angle'? Known: angle, ")
     assert message.endswith(" and 36 more.")
+
+
+def test_training_sees_small_values_of_a_box_that_spans_powers_of_ten() -> None:
+    """Half of the rows are uniform, half on a logarithmic scale; another box is drawn uniformly."""
+    far = Declaration("far", (Parameter("v", 0.0, 2.0), Parameter("r", 0.01, 50.0)), (-1, 1))
+    rows = far.training_rows(np.random.default_rng(0), 4001)
+    far.require_inside_box(rows)
+    assert (rows[:, 1] < 1.0).mean() == pytest.approx(
+        0.5 * (0.02 + math.log(100) / math.log(5000)), abs=0.03
+    )
+    assert rows[:, 0].mean() == pytest.approx(1.0, abs=0.05)
+    near = models["ddm"].declaration
+    drawn = [draw(np.random.default_rng(0), 9) for draw in (near.training_rows, near.shaping_rows)]
+    np.testing.assert_array_equal(*drawn)

@@ -114,7 +114,7 @@ class Batches:
 
     def _make(self, index: int) -> Batch:
         rng = np.random.default_rng([self._seed, 0, index])
-        theta = self._model.declaration.shaping_rows(rng, self._steps * SETS)
+        theta = self._model.declaration.training_rows(rng, self._steps * SETS)
         times, choices = self._simulate(theta, int(rng.integers(2**63)))
         late = np.isnan(times)
         times[late] = LIMIT

@@ -223,6 +223,28 @@ class Declaration:
 
         return self.only_allowed(draw, n)
 
+    def training_rows(self, rng: np.random.Generator, n: int) -> FloatArray:
+        """Draw parameter rows (n, p) to train at, whose responses begin at 0.
+
+        They are uniform over the box, but where it spans more than three powers of ten, every other
+        row has the logarithm of the parameter uniform: its small values would hardly be seen.
+        """
+        rows = self.shaping_rows(rng, n)
+        shaping = [(j, self.parameters[j]) for j in self.shaping]
+        far = [j for j, p in shaping if 0.0 < _FAR * p.lower < p.upper]
+        if not far:
+            return rows
+
+        def draw(count: int) -> FloatArray:
+            drawn = self.shaping_rows(rng, count)
+            for j in far:
+                lower, upper = np.log(self.parameters[j].lower), np.log(self.parameters[j].upper)
+                drawn[:, j] = np.exp(lower + (upper - lower) * rng.random(count))
+            return drawn
+
+        rows[1::2] = self.only_allowed(draw, len(rows[1::2]))
+        return rows
+
     def only_allowed(self, draw: Callable[[int], FloatArray], n: int) -> FloatArray:
         """Return n parameter rows that all constraints allow, from draw(count) -> rows.
 
@@ -394,6 +416,7 @@ def _is_number(value: Any) -> bool:
 
 
 _REDRAWS = 100  # of rows that a constraint forbids
+_FAR = 1000.0  # a positive box that spans a larger factor is trained at small values too
 _RESERVED = {
     "x", "s", "rng", "observed", "dims", "shape", "size", "name", "initval", "total_size",
     "deadline",

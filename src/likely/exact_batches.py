@@ -53,7 +53,7 @@ class ExactBatches:
     """An endless stream of batches of labels, the same for the same seed and pool.
 
     Args:
-        model: a model with an exact twin, at parameters uniform over its box.
+        model: a model with an exact twin, at parameters from `Declaration.training_rows`.
         twin: that twin.
         seed: of the parameters, and of the order in which they come.
     """
@@ -111,7 +111,7 @@ class ExactBatches:
 
     def _chunks(self, count: int) -> Iterator[FloatArray]:
         for index in range(count):
-            yield self._model.declaration.shaping_rows(
+            yield self._model.declaration.training_rows(
                 np.random.default_rng([self._seed, 0, index]), CHUNK
             )
 

@@ -73,7 +73,7 @@ class PooledBatches:
 
     def _simulate(self, index: int, part: slice) -> None:
         rng = np.random.default_rng([self._seed, 0, index])
-        rows = self._model.declaration.shaping_rows(rng, part.stop - part.start)
+        rows = self._model.declaration.training_rows(rng, part.stop - part.start)
         seed = int(rng.integers(2**63))
         times, choices = decide(self._model, rows, KEPT, seed=seed, max_time=LIMIT)
         late = np.isnan(times)

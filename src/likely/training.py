@@ -74,10 +74,11 @@ def train(
     """Train a first-passage mixture, on exact densities or on simulations.
 
     From simulations, every step simulates new trials at new parameters drawn uniformly from the box
-    and raises their log density; simulation runs beside optimisation. From exact densities, a fifth
-    of the time goes to solving for them at many parameters, and the rest to bringing the mixture's
-    density near theirs. Give either a time or a number of steps: only the latter gives the same
-    weights again from the same seed.
+    (where it spans over a thousandfold, half of them on a logarithmic scale) and raises their log
+    density; simulation runs beside optimisation. From exact densities, a fifth of the time goes to
+    solving for them at many parameters, and the rest to bringing the mixture's density near theirs.
+    Give either a time or a number of steps: only the latter gives the same weights again from the
+    same seed.
 
     Args:
         model: a model, or the name of one in `likely.models`.

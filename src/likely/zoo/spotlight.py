@@ -22,7 +22,7 @@ _PLAIN = {"v": SLOWER_DRIFT, "a": NEARER_BOUNDARY, "z": MIDDLE_START, "t": NON_D
 _TARGET = Parameter("ptarget", 2.0, 5.5, unit="1/s", description="evidence from the target")
 _OUTER = Parameter("pouter", -5.5, 5.5, unit="1/s", description="evidence from outer flankers")
 _INNER = Parameter("pinner", -5.5, 5.5, unit="1/s", description="evidence from inner flankers")
-_RATE = Parameter("r", 0.01, 1.0, POSITIVE, "1/s", "how fast the spotlight narrows")
+_RATE = Parameter("r", 0.01, 50.0, POSITIVE, "1/s", "how fast the spotlight narrows")
 _WIDTH = Parameter("sda", 1.0, 3.0, POSITIVE, description="width of the spotlight at first")
 
 PURPOSE = (
