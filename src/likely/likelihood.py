@@ -242,6 +242,8 @@ class Likelihood:
             are of all trials, times and choices, whatever was observed of them, but for deadlines:
             of a trial that would end later, time and choice are NaN. (Observed arrays hold the
             deadlines of trials without a response only; give others as `deadline`.)
+            Outside the box that the likelihood was trained on its log density falls, so that
+            samplers stay near it; see `likely.restraint`.
 
         Raises:
             ParameterError: parameters unknown or missing, or of a length that does not fit.

@@ -244,7 +244,8 @@ def fit(
         seed: any integer from 0 to 2^64 - 1.
         sample: arguments of `pymc.sample`, such as draws=1000, tune=1000, chains=4,
             nuts_sampler="numpyro". By default nutpie draws, if it is installed, with a mass matrix
-            that learns the strongest correlations (nuts={"adaptation": "low_rank"}).
+            that learns the strongest correlations (nuts={"adaptation": "low_rank"}). Chains begin
+            near the parameters that suit all trials together best, unless given `initvals`.
 
     Returns:
         The posterior with all that led to it.
