@@ -271,7 +271,10 @@ def test_models_are_found_by_path(tmp_path: Path) -> None:
             {"nuts_sampler": "nutpie", "nuts": {"adaptation": "diag", "maxdepth": 8}},
         ),
         ({"nuts_sampler": "pymc"}, {"nuts_sampler": "pymc"}),
-        ({"nuts_sampler": "numpyro", "nuts": {}}, {"nuts_sampler": "numpyro", "nuts": {}}),
+        (
+            {"nuts_sampler": "numpyro", "nuts": {}},
+            {"nuts_sampler": "numpyro", "nuts": {"jitter": False}},
+        ),
     ],
 )
 def test_nutpie_learns_correlations_unless_told_otherwise(
@@ -288,3 +291,19 @@ def test_nutpie_learns_correlations_unless_told_otherwise(
         fit(simulated(20, 1), model=LIKELIHOOD, fixed={"z": 0.5}, seed=1, **given)
     for name in ("nuts_sampler", "nuts"):
         assert seen.get(name) == expected.get(name)
+    assert set(seen["initvals"]) == {"v_Intercept", "a", "t"}  # where chains begin, unmoved
+
+
+def test_chains_begin_where_they_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then samplers move them as they are used to."""
+    seen: dict[str, object] = {}
+
+    def sample(**arguments: object) -> None:
+        seen.update(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pm, "sample", sample)
+    with pytest.raises(KeyboardInterrupt):
+        fit(simulated(20, 1), model=LIKELIHOOD, fixed={"z": 0.5}, seed=1, initvals={"a": 1.0})
+    assert seen["initvals"] == {"a": 1.0}
+    assert "compile_kwargs" not in seen

@@ -22,7 +22,7 @@ MARGIN = 0.1  # of half the box, by which parameters may leave it freely
 STEEP = 20.0  # log density that a trial loses for each half of a box farther on
 BEND = 0.1  # halves of a box over which it gets so steep
 WIDE = 3.0  # below a positive box of more than this factor, distance is one of ratios
-TINIEST = 1e-300
+NEAREST = 1e-3  # share of the lower end down to which distance grows
 
 
 def restraint(likelihood: Likelihood, parameters: Sequence[TensorVariable]) -> TensorVariable:
@@ -57,7 +57,7 @@ def _excess(declared: Parameter, value: TensorVariable) -> TensorVariable:
     half = 0.5 * (upper - lower)
     below = (lower - value) / half
     if lower > 0.0 and upper > WIDE * lower:
-        below = (lower / pt.maximum(value, TINIEST) - 1.0) / (0.5 * math.log(upper / lower))
+        below = (lower / pt.maximum(value, NEAREST * lower) - 1.0) / (0.5 * math.log(upper / lower))
     return pt.maximum(below, (value - upper) / half)
 
 
