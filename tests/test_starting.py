@@ -39,6 +39,20 @@ def test_intercepts_and_constants_begin_there(specification: lk.Specification) -
     assert set(found) <= {variable.name for variable in model.free_RVs}
 
 
+def test_a_non_decision_time_of_each_group_begins_below_all_their_limits() -> None:
+    """With lapses these are medians, which one slow group raises above those of the others."""
+    fast, slow = (
+        lk.simulate("ddm", {"v": 4.0, "a": 0.5, "z": 0.5, "t": t}, 400, seed=1).assign(subject=t)
+        for t in (0.2, 1.0)
+    )
+    trials = pd.concat([fast[:20], slow], ignore_index=True)
+    plan = lk.specify(trials, model="ddm", formula={"t": "1 + (1|subject)"}, lapse=0.05)
+    lowest = min(trials[trials["subject"] == 0.2]["rt"].median(), trials["rt"].median())
+    assert trials["rt"].median() > 1.5 * lowest
+    assert pooled(plan, 1)["t"] < lowest
+    assert "t_Intercept" in starting_points(plan, 1)
+
+
 @pytest.mark.slow
 def test_no_chain_is_lost_between_boundaries_that_close() -> None:
     """Chains from starts at random ended where boundaries close before most responses."""

@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 
 from likely.declaration import Parameter
 from likely.regression.ceilings import Ceiling
+from likely.regression.links import LogitByTrial
 from likely.trials import encode
 from likely.typing import FloatArray
 
@@ -108,5 +109,8 @@ def _limits(
     lower, upper = parameter.box
     if parameter.name == ceiling.parameter:
         upper = min(upper, lower + LATEST * ((ceiling.overall or LONGEST) - lower))
+    link = specification.links[parameter.name]
+    if isinstance(link, LogitByTrial):  # whose lowest limit may be below that of all trials
+        upper = min(upper, link.lower + LATEST * (float(link.upper.min()) - link.lower))
     inset = INSET * (upper - lower)
     return lower + inset, upper - inset
