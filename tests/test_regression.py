@@ -262,6 +262,20 @@ def test_models_are_found_by_path(tmp_path: Path) -> None:
     assert isinstance(result.model, pm.Model)
 
 
+def given_to_sample(monkeypatch: pytest.MonkeyPatch, **given: Any) -> dict[str, Any]:
+    """Return the arguments with which `fit` would have PyMC sample."""
+    seen: dict[str, Any] = {}
+
+    def sample(**arguments: object) -> None:
+        seen.update(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pm, "sample", sample)
+    with pytest.raises(KeyboardInterrupt):
+        fit(simulated(20, 1), model=LIKELIHOOD, fixed={"z": 0.5}, seed=1, **given)
+    return seen
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -280,15 +294,7 @@ def test_models_are_found_by_path(tmp_path: Path) -> None:
 def test_nutpie_learns_correlations_unless_told_otherwise(
     given: dict[str, object], expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: dict[str, object] = {}
-
-    def sample(**arguments: object) -> None:
-        seen.update(arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pm, "sample", sample)
-    with pytest.raises(KeyboardInterrupt):
-        fit(simulated(20, 1), model=LIKELIHOOD, fixed={"z": 0.5}, seed=1, **given)
+    seen = given_to_sample(monkeypatch, **given)
     for name in ("nuts_sampler", "nuts"):
         assert seen.get(name) == expected.get(name)
     assert set(seen["initvals"]) == {"v_Intercept", "a", "t"}  # where chains begin, unmoved
@@ -296,14 +302,6 @@ def test_nutpie_learns_correlations_unless_told_otherwise(
 
 def test_chains_begin_where_they_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then samplers move them as they are used to."""
-    seen: dict[str, object] = {}
-
-    def sample(**arguments: object) -> None:
-        seen.update(arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pm, "sample", sample)
-    with pytest.raises(KeyboardInterrupt):
-        fit(simulated(20, 1), model=LIKELIHOOD, fixed={"z": 0.5}, seed=1, initvals={"a": 1.0})
+    seen = given_to_sample(monkeypatch, initvals={"a": 1.0})
     assert seen["initvals"] == {"a": 1.0}
     assert "compile_kwargs" not in seen

@@ -16,12 +16,12 @@ from pytensor.tensor.variable import TensorVariable
 
 from likely.declaration import Declaration, Parameter
 from likely.likelihood import Likelihood
+from likely.networks.mixture import WIDE
 from likely.shipped import CLOSED_FORM
 
 MARGIN = 0.1  # of half the box, by which parameters may leave it freely
 STEEP = 20.0  # log density that a trial loses for each half of a box farther on
 BEND = 0.1  # halves of a box over which it gets so steep
-WIDE = 3.0  # below a positive box of more than this factor, distance is one of ratios
 NEAREST = 1e-3  # share of the lower end down to which distance grows
 
 
@@ -56,6 +56,7 @@ def _excess(declared: Parameter, value: TensorVariable) -> TensorVariable:
     lower, upper = declared.box
     half = 0.5 * (upper - lower)
     below = (lower - value) / half
+    # Distance is one of ratios below boxes whose parameter enters networks by its logarithm.
     if lower > 0.0 and upper > WIDE * lower:
         below = (lower / pt.maximum(value, NEAREST * lower) - 1.0) / (0.5 * math.log(upper / lower))
     return pt.maximum(below, (value - upper) / half)
