@@ -2,15 +2,18 @@
 
 For each model with a shipped likelihood: 50 parameter sets from its box (non-decision times below
 1 s), 500 trials each from the simulator, and the posterior of each data set with a flat prior over
-the same box: by importance sampling, or, where its draws are worth few, by NUTS.
-Prints, for each parameter, the correlation over data sets of the truth with the posterior mean, and
-in how many the 90% interval holds the truth (by chance 45 of 50, give or take 2). Parameters known
-to be hard to recover, as the model's page says, are marked.
+the same box, drawn by a sequential Monte Carlo sampler (benchmarks/tempering.py), all data sets at
+once. Prints, for each parameter, the correlation over data sets of the truth with the posterior
+mean, and in how many the 90% interval holds the truth (by chance 45 of 50, give or take 2); and in
+how many data sets the sampler's independent populations disagree. Parameters known to be hard to
+recover, as the model's page says, are marked.
 
-    uv run python benchmarks/recovery.py              # every shipped model, a minute or two each
+    uv run python benchmarks/recovery.py              # every shipped model, see below
     uv run python benchmarks/recovery.py ddm angle
     uv run python benchmarks/recovery.py ddm --figure recovery    # recovery/ddm.png
     uv run python benchmarks/recovery.py --page docs/recovery.md
+
+A model takes MINUTES minutes on two cores; where JAX finds a GPU, seconds.
 """
 
 from __future__ import annotations
@@ -18,37 +21,34 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import arviz as az
+import jax
+import jax.numpy as jnp
 import numpy as np
-import nutpie
 from matplotlib.figure import Figure
+from tempering import tempered
 
 import likely as lk
-from likely.certificates.importance import Anywhere, adaptive
-from likely.certificates.posteriors import DataSet
 from likely.certificates.queries import answers_omissions
 from likely.certificates.region import Region
-from likely.densities.twin import TOLERANCE, ExactTwin, FirstPassage
 from likely.errors import LikelyError
+from likely.networks.foreign import log_density_in_jax
+from likely.networks.law import all_observed, coded_log_density, onset, supported
 from likely.plots.style import COLOURS, INK, PALE, house_style
 from likely.shipped.headers import is_shipped
-from likely.simulation import available_cores
 from likely.text_table import aligned
 from likely.trials import NO_RESPONSE
 from likely.typing import FloatArray
 
 SETS, TRIALS, SEED = 50, 500, 0
 INTERVAL = 0.9
-ROUNDS = 20 * (600,)  # draws of importance sampling
-SETTLED = 3  # rounds that follow at least, once weights are taken as they are
-ENOUGH = 500  # effective draws at which no more rounds follow
-FEW = 300  # effective draws below which NUTS draws instead
-TUNE, NUTS_DRAWS = 500, 2000  # of NUTS, one chain
+PARTICLES = 250  # of each of the sampler's populations
+APART = 0.5  # posterior sd between the means of populations that disagree
+PAIRS = {"cpu": 2**13, "gpu": 2**19}  # of parameter rows and trials evaluated at once
 LONGEST_SHIFT = 1.0  # seconds: upper end of a non-decision time's box that has none
 PATIENCE = 100.0  # seconds after which a trial counts as an omission
 WRONG = 5  # data sets too few or too many inside their intervals, of 50: under 3% by chance
@@ -61,21 +61,14 @@ stands the correlation, over data sets, of the truth with the posterior mean, an
 the {SETS} the 90% interval holds the truth: by chance {INTERVAL * SETS:.0f}, give or take 2, and
 in bold where it is farther off than {WRONG}. Parameters in italics are known to be hard to
 recover; their model's page says why. A low correlation with full coverage is no fault of the
-likelihood: so many trials do not tell more. Where importance sampling found few draws, NUTS drew.
-Boxes reach far: in many of these data sets nearly all responses are alike.
+likelihood: so many trials do not tell more. Boxes reach far: in many of these data sets nearly all
+responses are alike. Where two populations of the sampler ended more than {APART} posterior standard
+deviations apart in any parameter, in some data sets, that is said.
 
 Made by `uv run python benchmarks/recovery.py --page docs/recovery.md`.
 
 | model | correlation (inside, of {SETS}) |
 |---|---|"""
-
-
-class NoTwin(ExactTwin):
-    """Stands in for the exact density, which plays no part here."""
-
-    def solve(self, row: FloatArray, tolerance: float = TOLERANCE) -> FirstPassage:
-        """Refuse."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -87,17 +80,14 @@ class Recovery:
         truths: (sets, p).
         means: of posteriors, (sets, p).
         below: posterior probability of less than the truth, (sets, p).
-        effective: how many draws without weights each posterior's are worth, (sets,); for NUTS
-            the smallest effective sample size of a parameter.
-        by_nuts: whether NUTS drew, (sets,).
+        apart: by how many posterior sd populations of the sampler differ at most, (sets,).
     """
 
     names: tuple[str, ...]
     truths: FloatArray
     means: FloatArray
     below: FloatArray
-    effective: FloatArray
-    by_nuts: np.ndarray
+    apart: FloatArray
 
     @property
     def inside(self) -> np.ndarray:
@@ -109,6 +99,11 @@ class Recovery:
         """Correlation of truth and posterior mean, for each parameter."""
         pairs = zip(self.truths.T, self.means.T, strict=True)
         return [float(np.corrcoef(truth, mean)[0, 1]) for truth, mean in pairs]
+
+    @property
+    def unsettled(self) -> int:
+        """Data sets in which populations of the sampler disagree."""
+        return int((self.apart > APART).sum())
 
 
 def prior(declaration: lk.Declaration) -> Region:
@@ -133,67 +128,94 @@ def simulated(
     return np.ascontiguousarray(known[["rt", "choice"]].to_numpy())
 
 
-def posterior(
-    likelihood: lk.Likelihood, region: Region, trials: FloatArray, truth: FloatArray, seed: int
-) -> tuple[FloatArray, float, bool]:
-    """Draw parameter rows (n, p) from the posterior with a flat prior over the region.
+class Posteriors:
+    """Log likelihoods of many parameter rows, of many data sets at once.
 
-    Also tells how many draws they are worth, and whether NUTS drew them.
+    Args:
+        likelihood: what judges the trials.
+        data: encoded trials of each data set, each (n, 2).
     """
-    data = DataSet.of(likelihood, NoTwin(), region, trials)
-    rng = np.random.default_rng(seed)
-    begin = Anywhere(len(truth))  # so that the ends of ridges are found
-    drawn = adaptive(data.under_network, begin, ROUNDS, ENOUGH, SETTLED, rng)
-    if drawn.effective >= FEW:
-        return data.rows(drawn.resampled(ENOUGH, rng)), drawn.effective, False
-    points, worth = nuts(data, drawn.points[np.argmax(drawn.values)], seed)
-    return data.rows(points), worth, True
+
+    def __init__(self, likelihood: lk.Likelihood, data: list[FloatArray]) -> None:
+        longest = max(len(trials) for trials in data)
+        # Data sets that lack trials repeat their first, which then counts as nothing.
+        padded = [np.concatenate([t, np.repeat(t[:1], longest - len(t), axis=0)]) for t in data]
+        self._trials = np.stack(padded)
+        self._counted = np.arange(longest) < np.array([[len(trials)] for trials in data])
+        self._observed = all(all_observed(trials) for trials in data)
+        self._density: Any = likelihood.density
+        self._weights = likelihood.density.prepared(likelihood.weights)
+        self._at_once = max(PAIRS[jax.default_backend()] // longest, 1)
+
+    def __call__(self, rows: FloatArray) -> FloatArray:
+        """Return log likelihoods (sets, n) of parameter rows (sets, n, p)."""
+        n = rows.shape[1]
+        short = -n % self._at_once
+        rows = np.concatenate([rows, np.repeat(rows[:, :1], short, axis=1)], axis=1)
+        parts = rows.reshape(len(rows), -1, self._at_once, rows.shape[2])
+        with jax.enable_x64(True):
+            values = _log_likelihoods(
+                self._density, self._weights, parts, self._trials, self._counted, self._observed
+            )
+        return np.asarray(values).reshape(len(rows), -1)[:, :n]
 
 
-def nuts(data: DataSet, start: FloatArray, seed: int) -> tuple[FloatArray, float]:
-    """Draw unbounded points (n, p) by NUTS from a start (p,); also the smallest sample size."""
-    shape = start.shape
+@partial(jax.jit, static_argnums=(0, 5))
+def _log_likelihoods(
+    density: Any,
+    weights: jax.Array,
+    rows: jax.Array,
+    trials: jax.Array,
+    counted: jax.Array,
+    observed: bool,
+) -> jax.Array:
+    """Return log likelihoods (sets, parts, r) of rows (sets, parts, r, p)."""
+    sets, parts, r, p = rows.shape
+    n = trials.shape[1]
+    index = jnp.repeat(jnp.arange(r), n)
+    compiled = density.compilable and jax.default_backend() == "cpu"
 
-    def log_density() -> Callable[[FloatArray], tuple[float, FloatArray]]:
-        def value(point: FloatArray) -> tuple[float, FloatArray]:
-            loss, slope = data.objective(point)
-            return -loss, -slope
+    def of_part(given: tuple[jax.Array, jax.Array]) -> jax.Array:
+        theta, which = given
+        every = jnp.tile(trials[which], (r, 1))
+        if compiled:
+            each = log_density_in_jax(density, weights, theta, every, index)
+        else:
+            each = _in_jax(density, weights, theta, every, index, observed)
+        return jnp.where(counted[which], each.reshape(r, n), 0.0).sum(axis=1)
 
-        return value
-
-    def expand(*_: object) -> Callable[[FloatArray], dict[str, FloatArray]]:
-        return lambda point: {"points": point}
-
-    compiled = nutpie.compiled_pyfunc.from_pyfunc(
-        len(start), log_density, expand, [start.dtype], [shape], ["points"],
-        make_initial_point_fn=lambda _: start,
-    )  # fmt: skip
-    trace = nutpie.sample(
-        compiled, draws=NUTS_DRAWS, tune=TUNE, chains=1, seed=seed, progress_bar=False,
-        adaptation="low_rank", save_warmup=False,
-    )  # fmt: skip
-    sizes = az.ess(trace["posterior"].dataset)["points"].to_numpy()
-    return trace["posterior"]["points"].to_numpy()[0], float(np.min(sizes))
+    which = jnp.repeat(jnp.arange(sets), parts)
+    return jax.lax.map(of_part, (rows.reshape(-1, r, p), which)).reshape(sets, parts, r)
 
 
-def recovery(model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS) -> Recovery:
+def _in_jax(
+    density: Any,
+    weights: jax.Array,
+    theta: jax.Array,
+    trials: jax.Array,
+    index: jax.Array,
+    observed: bool,
+) -> jax.Array:
+    """Return log densities (n,); little is compiled where all trials are known to be observed."""
+    declaration, law = density.declaration, density.law(density.unflatten(weights), theta)
+    laws, begins = jax.tree.map(lambda leaf: leaf[index], (law, onset(declaration, theta)))
+    each = coded_log_density(declaration, laws, begins, trials, observed)
+    return jnp.where(supported(declaration, theta)[index], each, -jnp.inf)
+
+
+def recovery(
+    model: lk.Model, likelihood: lk.Likelihood, sets: int = SETS, particles: int = PARTICLES
+) -> Recovery:
     """Simulate data sets of many truths and sample their posteriors."""
     region = prior(model.declaration)
     truths = region.sets(sets, SEED)
     data = [simulated(likelihood, model, truth, SEED + i) for i, truth in enumerate(truths)]
-
-    def sample(index: int) -> tuple[FloatArray, float, bool]:
-        return posterior(likelihood, region, data[index], truths[index], SEED + index)
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        found = list(pool.map(sample, range(len(truths))))
-    draws = [rows for rows, _, _ in found]
-    means = np.stack([rows.mean(axis=0) for rows in draws])
-    below = np.stack(
-        [(rows < truth).mean(axis=0) for rows, truth in zip(draws, truths, strict=True)]
+    found = tempered(
+        Posteriors(likelihood, data), region.lower, region.upper, sets, particles, SEED
     )
-    worth, by_nuts = (np.array([one[i] for one in found]) for i in (1, 2))
-    return Recovery(model.declaration.names, truths, means, below, worth, by_nuts)
+    below = (found.draws < truths[:, None]).mean(axis=1)
+    names = model.declaration.names
+    return Recovery(names, truths, found.draws.mean(axis=1), below, found.disagreement)
 
 
 def table(model: lk.Model, found: Recovery) -> str:
@@ -212,17 +234,17 @@ def table(model: lk.Model, found: Recovery) -> str:
     return aligned(rows)
 
 
-def entry(model: lk.Model, correlations: list[float], inside: list[int], by_nuts: int) -> str:
+def entry(model: lk.Model, found: Recovery) -> str:
     """Return a model's line of the page, in Markdown."""
     hard = model.about.hard if model.about is not None else {}
     cells = []
-    names = model.declaration.names
-    for name, correlation, count in zip(names, correlations, inside, strict=True):
+    inside = found.inside.sum(axis=0).tolist()
+    for name, correlation, count in zip(found.names, found.correlations, inside, strict=True):
         off = abs(count - INTERVAL * SETS) > WRONG
         known = f"*{name}*" if name in hard else name
         cells.append(f"{known} {correlation:.2f} ({f'**{count}**' if off else count})")
-    drawn = f"; {by_nuts} by NUTS" if by_nuts else ""
-    return f"| [{model.name}](models/{model.name}.md) | {', '.join(cells)}{drawn} |"
+    said = f"; {found.unsettled} unsettled" if found.unsettled else ""
+    return f"| [{model.name}](models/{model.name}.md) | {', '.join(cells)}{said} |"
 
 
 def write_page(path: Path, fresh: dict[str, str]) -> None:
@@ -276,14 +298,13 @@ def main() -> None:
             continue
         seconds = time.monotonic() - began
         print(
-            f"{name}: {len(found.truths)} data sets of {TRIALS} trials in {seconds:.0f} s, "
-            f"{found.by_nuts.sum()} by NUTS; at least {found.effective.min():.0f} effective draws"
+            f"{name}: {len(found.truths)} data sets of {TRIALS} trials in {seconds:.0f} s; "
+            f"populations apart by {np.median(found.apart):.2f} sd (median), "
+            f"{found.apart.max():.2f} (most)"
         )
         print(f"{table(lk.models[name], found)}\n", flush=True)
         if options.page is not None:
-            inside = found.inside.sum(axis=0).tolist()
-            line = entry(lk.models[name], found.correlations, inside, int(found.by_nuts.sum()))
-            write_page(options.page, {name: line})
+            write_page(options.page, {name: entry(lk.models[name], found)})
         if options.figure is not None:
             options.figure.mkdir(parents=True, exist_ok=True)
             figure(lk.models[name], found).savefig(options.figure / f"{name}.png", dpi=110)
