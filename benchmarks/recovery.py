@@ -13,7 +13,8 @@ recover, as the model's page says, are marked.
     uv run python benchmarks/recovery.py ddm --figure recovery    # recovery/ddm.png
     uv run python benchmarks/recovery.py --page docs/recovery.md
 
-A model takes MINUTES minutes on two cores; where JAX finds a GPU, seconds.
+A mixture takes three minutes on one core, races and what runs in JAX alone take hours there; where
+JAX finds a GPU, minutes.
 """
 
 from __future__ import annotations
