@@ -102,6 +102,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="at most 100,000 trials")
     options = parser.parse_args()
+    if jax.default_backend() != "gpu":
+        parser.error("JAX finds no GPU here.")
     print(f"JAX {jax.__version__} on {jax.devices()[0].device_kind}", flush=True)
     lines = [("density", "log density", "gradient")]
     for name in KINDS:

@@ -106,7 +106,7 @@ def tempered(
     kept = []
     for _ in range(KEPT):
         _moved(state, evaluated, MOVES, rng, adapting=False)
-        kept.append(state.points.reshape(sets, POPULATIONS, -1, p))
+        kept.append(state.points.reshape(sets, POPULATIONS, -1, p).copy())
     return Tempered(lower + width * expit(np.concatenate(kept, axis=2)))
 
 

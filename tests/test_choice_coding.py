@@ -79,3 +79,20 @@ def test_unknown_values_are_refused(choice: list[str], coding: Any, message: str
         code_choices(frame(choice), BOTH, coding=coding)
     with pytest.raises(TrialsError, match="unknown column 'Choice'. Did you mean 'choice'"):
         code_choices(frame(choice), BOTH, column="Choice")
+
+
+@pytest.mark.parametrize(
+    ("values", "stray", "choices", "others"),
+    [
+        ([0, 1], 2, BOTH, "0, 1"), ([-1, 1], 9, BOTH, "-1, 1"), ([1, 2], 0, BOTH, "1, 2"),
+        (["error", "correct"], "NR", BOTH, "error, correct"), ([0, 1, 2], 3, (0, 1, 2), "0, 1, 2"),
+    ],
+)  # fmt: skip
+def test_a_stray_value_is_named_with_its_row(
+    values: list[Any], stray: Any, choices: tuple[int, ...], others: str
+) -> None:
+    """Not the others, which are understood."""
+    trials = frame([*values * 10, stray, *values])
+    message = f"row {10 * len(values)}: {stray!r} is no choice; .* trials have {others}\\."
+    with pytest.raises(TrialsError, match=message):
+        code_choices(trials, choices)

@@ -49,6 +49,30 @@ def test_units_and_impossible_times_are_pointed_out() -> None:
     )
 
 
+def test_a_subject_in_milliseconds_is_pointed_out() -> None:
+    frame = trials().assign(answer="correct")
+    frame.loc[frame["Subject"] == "ben", "seconds"] *= 1000
+    text = str(lk.describe(frame, rt="seconds", choice="answer"))
+    assert "note: Subject ben has response times with a median of " in text
+    assert "if theirs are in milliseconds" in text
+
+
+def test_columns_of_subjects_are_known_by_many_names() -> None:
+    for name in ("Subject ID", "ppt", "participant-id"):
+        found = lk.describe(
+            trials().rename(columns={"Subject": name}), rt="seconds", choice="answer"
+        )
+        assert found.subjects is not None
+        assert found.subjects[0] == name
+    plain = trials().rename(columns={"Subject": "Who it was", "seconds": "rt"}).dropna()
+    assert lk.describe(plain, choice="answer").subjects is None
+    formula = {"v": "1 + (1|`Who it was`)"}
+    with pytest.warns(lk.errors.RecodedWarning):
+        plan = lk.specify(plain, model="ddm", choice="answer", formula=formula, lapse=0.05)
+    assert plan.description.subjects is not None
+    assert plan.description.subjects[0] == "Who it was"
+
+
 def test_unknown_columns_are_refused() -> None:
     with pytest.raises(TrialsError, match="unknown column 'rt'"):
         lk.describe(trials(), choice="answer")

@@ -190,6 +190,14 @@ def test_calls_are_repeated_from_their_source() -> None:
     assert "# ... stands for" in script(known | {"request": request})
 
 
+def test_codings_of_what_is_kept_are_not_told() -> None:
+    """A column choice is kept as it was read, and would be read a second time."""
+    trials = pd.DataFrame({"rt": np.linspace(0.4, 1.0, 40), "choice": [-1, 1] * 20})
+    plan = lk.specify(trials, model=handmade_ddm(), coding={-1: 1, 1: -1}, lapse=0.1)
+    assert plan.data["choice"].tolist() == [1, -1] * 20
+    assert plan.arguments == {"lapse": 0.1}
+
+
 def test_what_python_called_is_called_again(tmp_path: Path) -> None:
     trials = pd.DataFrame(
         {"RT": np.linspace(0.4, 1.0, 40), "side": ["left", "right"] * 20, "limit": 2.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import bambi as bmb
@@ -261,3 +262,51 @@ def test_impossible_arguments_are_refused(
 def test_impossible_lapses_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         Lapses(**arguments)
+
+
+def test_whole_priors_of_group_effects_are_centred_as_asked() -> None:
+    whole = bmb.Prior("Normal", mu=0.0, sigma=bmb.Prior("HalfNormal", sigma=0.3))
+    formula, priors = {"v": "1 + (1|condition)"}, {"v_1|condition": whole}
+    given = {"formula": formula, "priors": priors}
+    assert "non-centred" in prior(specified(**given), "v_1|condition")
+    assert ", centred" in prior(specified(**given, noncentered=False), "v_1|condition")
+    assert whole.noncentered is None
+
+
+@pytest.mark.parametrize(
+    ("formula", "names"),
+    [
+        ({"v": "1 + (1|condition)"}, ("v_1|condition", "v_1|condition_sigma")),
+        ({"v": "1 + coherence"}, ("z", "z_Intercept")),
+        ({}, ("v", "v_Intercept")),
+    ],
+)
+def test_two_priors_of_one_thing_are_refused(
+    formula: dict[str, str], names: tuple[str, str]
+) -> None:
+    half = bmb.Prior("HalfNormal", sigma=1.0)
+    group = bmb.Prior("Normal", mu=0.0, sigma=half)
+    first: Any = group if "|" in names[0] else (0.0, 1.0)
+    second: Any = half if "|" in names[1] else (0.0, 1.0)
+    with pytest.raises(ParameterError, match="not of both"):
+        specified(formula=formula, priors={names[0]: first, names[1]: second})
+
+
+def test_names_of_several_words_are_shown_in_backticks() -> None:
+    with pytest.raises(TrialsError, match="take backticks: `two words`"):
+        specified(formula={"v": "1 + two words"})
+
+
+def test_columns_that_appear_twice_are_refused(tmp_path: Path) -> None:
+    twice = pd.concat([DATA[["rt", "choice", "time"]], DATA[["time"]]], axis=1)[:3]
+    with pytest.raises(TrialsError, match="column 'time' appears more than once"):
+        lk.specify(twice, model="ddm", formula={"v": "time"})
+    twice.to_csv(tmp_path / "twice.csv", index=False)
+    with pytest.raises(TrialsError, match="column 'time' appears more than once"):
+        lk.specify(tmp_path / "twice.csv", model="ddm")
+
+
+def test_decimal_commas_are_pointed_out() -> None:
+    commas = pd.DataFrame({"rt": ["0,51", "0,62"], "choice": [-1, 1]})
+    with pytest.raises(TrialsError, match="'0,51' is not a number; write decimals with a point"):
+        lk.specify(commas, model="ddm")

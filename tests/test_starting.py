@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bambi as bmb
 import numpy as np
 import pandas as pd
 import pytest
 
 import likely as lk
+from likely.regression.fitting import _begun
 from likely.regression.starting import pooled, starting_points
 
 TRUTH = {"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3, "theta": 0.4}
@@ -51,6 +53,30 @@ def test_a_non_decision_time_of_each_group_begins_below_all_their_limits() -> No
     assert trials["rt"].median() > 1.5 * lowest
     assert pooled(plan, 1)["t"] < lowest
     assert "t_Intercept" in starting_points(plan, 1)
+
+
+def test_what_priors_rule_out_is_no_start() -> None:
+    """The trials are those of a negative drift and of z about a half."""
+    trials = lk.simulate("ddm", {"v": -1.0, "a": 1.2, "z": 0.5, "t": 0.3}, 400, seed=1)
+    priors = {
+        "v": bmb.Prior("HalfNormal", sigma=2.0), "z": bmb.Prior("Uniform", lower=0.55, upper=0.9),
+        "a": bmb.Prior("Uniform", lower=0.1, upper=3.0),
+    }  # fmt: skip
+    plan = lk.specify(trials, model="ddm", formula={"t": "1"}, priors=priors)
+    found = starting_points(plan, 1)
+    assert "a" in found
+    assert not {"v", "z", "v_Intercept"} & set(found)
+
+
+def test_no_start_is_found_where_constraints_allow_none() -> None:
+    trials = pd.DataFrame({"rt": np.linspace(0.25, 0.37, 40), "choice": [-1, 1] * 20})
+    assert pooled(lk.specify(trials, model="ddm_st", fixed={"st": 0.3}), 1) == {}
+
+
+def test_chains_differ_where_no_start_is_looked_for() -> None:
+    trials = pd.DataFrame({"rt": np.linspace(0.5, 1.5, 40), "choice": [-1, 1] * 20})
+    plan = lk.specify(trials, model="ddm_st", fixed={"st": 0.05})
+    assert _begun({"nuts_sampler": "nutpie"}, plan, 1) == {"nuts_sampler": "nutpie"}
 
 
 @pytest.mark.slow

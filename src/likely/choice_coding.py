@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,8 @@ PAIRS = (  # what is read as -1, and as +1
     ("nogo", "go"),
     ("new", "old"),
 )
+
+RARE = 0.1  # share of trials below which values are strays, if the others are understood
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def code_choices(
     present = list(dict.fromkeys(given[given.notna()]))
     stated = coding is not None
     if coding is None:
+        _require_no_strays(given[given.notna()], choices, column)
         coding = _recognised(present, choices, column)
     if coding is None:
         return trials.assign(choice=trials[column]), None
@@ -127,6 +131,28 @@ def observations(
         return trials.assign(choice=math.nan), times, None
     coded, how = code_choices(trials, choices, coding=coding, column=choice)
     return coded, times, how
+
+
+def _require_no_strays(given: pd.Series[Any], choices: Sequence[int], column: str) -> None:
+    """Raise TrialsError for values that hardly any trial has, where the others are understood."""
+    signed = {f"{c:+d}": str(c) for c in choices}
+    words = given.map(_plain).str.lower().replace(signed)
+    present = set(words)
+    own = tuple(str(c) for c in choices)
+    two = tuple(choices) == TWO_BOUNDARIES
+    understood = [own, *PAIRS] if two else [own, tuple(str(c + 1) for c in choices)]
+    if any(present <= set(values) for values in understood):
+        return
+    for values in understood:
+        strange = ~words.isin(values)
+        if strange.sum() < RARE * len(words) and len(present & set(values)) > 1:
+            place = int(np.argmax(strange.to_numpy()))
+            others = ", ".join(v for v in values if v in present)
+            raise TrialsError(
+                f"column '{column}', row {shown(given.index[place])}: {shown(given.iloc[place])} "
+                f"is no choice; {len(words) - strange.sum():,} of {len(words):,} trials have "
+                f"{others}. Leave such trials out, or say which choice each value is by a coding."
+            )
 
 
 def _recognised(

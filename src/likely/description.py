@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 FAST = 0.2  # seconds; hardly anyone sees, decides and moves in less
 FAR = 3.0  # interquartile ranges of log time beyond the upper quartile, and a response is slow
-SUBJECTS = ("subject", "subj", "subj_idx", "participant", "participant_id", "subject_id", "id")
+SUBJECTS = (  # names of columns of subjects, without spaces, underscores, hyphens and capitals
+    "subject", "subj", "subjidx", "participant", "participantid", "subjectid", "subjid", "ppt",
+    "pid", "id",
+)  # fmt: skip
+OTHER_UNITS = 100.0  # ratio of two subjects' median times that no two people have
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def described(
         missing=_missing(frame, rt),
         fast=fast,
         slow=slow,
-        doubts=tuple(_doubts(rt, subjects)),
+        doubts=(*_doubts(rt, subjects), *_other_units(frame, rt, subjects)),
     )
 
 
@@ -161,7 +166,7 @@ def _subjects(
 ) -> tuple[str, Mapping[Hashable, int]] | None:
     if subject is not None and subject not in frame.columns:
         raise TrialsError(unknown("column", subject, frame.columns))
-    names = {str(c).lower(): str(c) for c in frame.columns}
+    names = {re.sub(r"[\s_-]", "", str(c).lower()): str(c) for c in frame.columns}
     name = subject or next((names[s] for s in SUBJECTS if s in names), None)
     if name is None:
         return None
@@ -191,6 +196,25 @@ def _doubts(rt: FloatArray, subjects: tuple[str, Mapping[Hashable, int]] | None)
         if few:
             doubts.append(f"{name} {', '.join(few[:5])} has far fewer trials than others.")
     return doubts
+
+
+def _other_units(
+    frame: pd.DataFrame, rt: FloatArray, subjects: tuple[str, Mapping[Hashable, int]] | None
+) -> list[str]:
+    """Say which subjects' times are so much longer than others' that their unit must differ."""
+    if subjects is None:
+        return []
+    name = subjects[0]
+    medians = pd.Series(rt, index=frame.index).groupby(frame[name].astype(object)).median()
+    medians = medians[medians > 0]
+    long = medians[medians > OTHER_UNITS * medians.min()] if len(medians) else medians
+    if not len(long):
+        return []
+    who = ", ".join(str(_tidy(subject)) for subject in long.index[:5])
+    return [
+        f"{name} {who} has response times with a median of {long.iloc[0]:.4g}, others one of "
+        f"{medians.min():.3g}; if theirs are in milliseconds, divide them by 1000."
+    ]
 
 
 def _tidy(value: Hashable) -> Hashable:

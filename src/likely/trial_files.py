@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from likely.errors import TrialsError
-from likely.trials import first_line, require_observed
+from likely.trials import first_line, require_distinct, require_observed
 
 
 def read_trials(
@@ -55,6 +56,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     text = _read_text(path)
     header = text.lstrip().partition("\n")[0]
     separator = next((s for s in ",\t;" if s in header), ",")
+    require_distinct(next(csv.reader([header], delimiter=separator)))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header

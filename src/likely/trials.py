@@ -20,6 +20,7 @@ Without a deadline it contributes P(choice).
 from __future__ import annotations
 
 import math
+import re
 import reprlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
@@ -124,6 +125,8 @@ def _number(value: object, name: str, row: Hashable) -> float:
         except OverflowError:
             pass
     remedy = "convert it to seconds" if name != "choice" else "recode it as whole numbers"
+    if isinstance(value, str) and re.fullmatch(r"\s*-?\d+,\d+\s*", value):
+        remedy = "write decimals with a point, not a comma"
     raise TrialsError(
         f"column '{name}', row {shown(row)}: {shown(value)} is not a number; {remedy}."
     )
@@ -303,6 +306,15 @@ def missing_column(name: str, columns: Iterable[Hashable]) -> str:
     if same is None:
         return " ".join(unknown("column", name, names[:_COLUMNS_NAMED]).split())
     return f"unknown column {name!r}. Did you mean {same!r}?"
+
+
+def require_distinct(columns: Iterable[Hashable]) -> None:
+    """Raise TrialsError if two columns have one name."""
+    seen: set[Hashable] = set()
+    for name in columns:
+        if name in seen:
+            raise TrialsError(f"column '{name}' appears more than once; keep one.")
+        seen.add(name)
 
 
 def first_line(error: BaseException) -> str:

@@ -160,14 +160,16 @@ def specify(
     Print its `priors`, plot them with `likely.plots.priors`, or take its `model`, a PyMC model, or
     `bambi`, a Bambi one. Arguments are those of `likely.fit`.
     """
+    from likely.regression.formulas import grouping_column
     from likely.regression.specification import specify as build
 
     likelihood = likelihood_of(model)
     if not isinstance(data, pd.DataFrame):
         data = read_trials(data, rt=rt, choice=choice)
     trials, description = standard(
-        data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding
-    )
+        data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding,
+        subject=grouping_column((formula or {}).values(), data),
+    )  # fmt: skip
     specification = build(
         likelihood,
         trials,
@@ -187,6 +189,8 @@ def specify(
         "deadline": (deadline, (None,)),
         "coding": (coding, (None, {})),
     }
+    if choice == "choice":  # as they are kept, choices are coded already
+        given.pop("coding")
     told = {n: value for n, (value, defaults) in given.items() if value not in defaults}
     return replace(specification, arguments=told)
 
@@ -340,7 +344,10 @@ def _begun(sample: dict[str, Any], specification: Specification, seed: int) -> d
         return sample
     from likely.regression.starting import starting_points
 
-    sample = {**sample, "initvals": starting_points(specification, seed)}
+    found = starting_points(specification, seed)
+    if not found:  # then chains that differ from the start tell more
+        return sample
+    sample = {**sample, "initvals": found}
     sampler = sample.get("nuts_sampler")
     if sampler == "nutpie":
         unmoved = {"jitter_rvs": set(), **(sample.get("compile_kwargs") or {})}

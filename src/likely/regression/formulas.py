@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import formulae
@@ -38,7 +40,9 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
         if name in RESPONSE:
             raise ParameterError(f"{about}: '{name}' is what the model explains; leave it out.")
         if name not in data.columns:
-            raise TrialsError(f"{about}: {missing_column(name, data.columns)}")
+            spaced = next((str(c) for c in data.columns if name in re.split(r"\W+", str(c))), None)
+            how = f" Names that are not one word take backticks: `{spaced}`." if spaced else ""
+            raise TrialsError(f"{about}: {missing_column(name, data.columns)}{how}")
         _require_complete(data[name], about)
     return tuple(names)
 
@@ -57,6 +61,15 @@ def lone_group(formula: str) -> str | None:
         return None
     expression, factor = str(groups[0].name).split("|")
     return factor if expression == "1" and factor.isidentifier() else None
+
+
+def grouping_column(formulas: Iterable[str], data: pd.DataFrame) -> str | None:
+    """Return the column of the first group effect of some formulas that is one of the data."""
+    for formula in formulas:
+        for factor in re.findall(r"\|\s*`?([^`()|]+?)`?\s*\)", str(formula)):
+            if factor in data.columns:
+                return str(factor)
+    return None
 
 
 def require_independent(component: bmb.model_components.DistributionalComponent) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -185,6 +186,7 @@ class Chosen:
     def _group(self, term: GroupSpecificTerm) -> bmb.Prior:
         """Return the prior of group effects, whose sd is half as wide as the parameter's prior."""
         own = get_aliased_name(term)
+        require_one(self.given, own, f"{own}_sigma")
         for name in (own, f"{own}_sigma"):
             self.unused.discard(name)
         whole = self.given.get(own)
@@ -194,6 +196,9 @@ class Chosen:
                     f"prior of '{own}': group effects need a bambi.Prior with a prior of "
                     f"their sd; or give one of '{own}_sigma'."
                 )
+            if whole.noncentered is None:
+                whole = copy(whole)
+                whole.noncentered = self._noncentered(term)
             return whole
         predictor = np.reshape(term.predictor, (len(term.predictor), -1)).astype(float)
         reach = np.abs(predictor).max(axis=0)
@@ -225,11 +230,13 @@ def for_the_intercept(given: Given, name: str, link: Link) -> Given:
     """Return priors with that of a parameter that is all intercept under the intercept's name.
 
     Raises:
-        ParameterError: if it is a bambi.Prior on another scale than that of the link.
+        ParameterError: if it is a bambi.Prior on another scale than that of the link, or both
+            names have priors.
     """
     if name not in given:
         return given
     own = f"{name}_Intercept"
+    require_one(given, name, own)
     if isinstance(given[name], bmb.Prior) and not isinstance(link, Identity):
         raise ParameterError(
             f"prior of '{name}': as the first parameter of the model it needs one of '{own}', on "
@@ -264,6 +271,12 @@ def mean_and_sd(name: str, given: Any) -> tuple[float, float]:
             f"prior of '{name}': mean {mean:g} and sd {sd:g} must be finite, and the sd positive."
         )
     return mean, sd
+
+
+def require_one(given: Given, first: str, second: str) -> None:
+    """Raise ParameterError if there are priors under two names of which one suffices."""
+    if first in given and second in given:
+        raise ParameterError(f"give a prior of '{first}' or of '{second}', not of both.")
 
 
 def require_all_used(unused: set[str], known: Sequence[str]) -> None:

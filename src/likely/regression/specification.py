@@ -36,6 +36,7 @@ from likely.regression.priors import (
     mean_and_sd,
     on_the_link,
     require_all_used,
+    require_one,
 )
 from likely.trials import deadlines, encode, numeric_column
 from likely.typing import FloatArray
@@ -315,6 +316,7 @@ def _given_constants(
     for name in (
         n for n, text in formulas.items() if is_intercept(text) and n != _parent(formulas)
     ):
+        require_one(given, name, f"{name}_Intercept")
         for label in (name, f"{name}_Intercept"):
             if label in given:
                 unused.discard(label)

@@ -15,7 +15,7 @@ from likely.checks import require_positive
 from likely.choice_coding import observations
 from likely.description import Description, described
 from likely.errors import RecodedWarning, TrialsError
-from likely.trials import numeric_column, require_column
+from likely.trials import numeric_column, require_column, require_distinct
 
 if TYPE_CHECKING:
     from likely.likelihood import Likelihood
@@ -32,15 +32,17 @@ def standard(
     choice: str | None,
     deadline: str | float | None,
     coding: Mapping[Hashable, int] | None,
+    subject: str | None = None,
 ) -> tuple[pd.DataFrame, Description]:
     """Return trials with columns rt, choice and perhaps deadline, and their summary.
 
-    Arguments are those of `likely.fit`.
+    Arguments are those of `likely.fit`, and the column of subjects, if known.
 
     Warns:
         RecodedWarning: if choices were recognised that are not coded as the model's.
     """
     choices = likelihood.declaration.choices
+    require_distinct(data.columns)
     trials, times, coded = observations(data, choices, rt=rt, choice=choice, coding=coding)
     trials = trials.assign(rt=times)
     if rt is None and (deadline is not None or "deadline" in data.columns):
@@ -64,7 +66,7 @@ def standard(
     if coded is not None and not coded.stated:
         message = f"{coded}; state a coding to be sure."
         warnings.warn(message, RecodedWarning, skip_file_prefixes=(HERE,))
-    return trials, described(trials, times, coded)
+    return trials, described(trials, times, coded, subject=subject)
 
 
 def _require_no_other_deadline(trials: pd.DataFrame) -> None:

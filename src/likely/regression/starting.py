@@ -7,6 +7,7 @@ parameters for all trials is found in well under a second, and is a place from w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from likely.trials import encode
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
+    import pymc as pm
     from pytensor.tensor.variable import TensorVariable
 
     from likely.regression.specification import Specification
@@ -28,6 +30,7 @@ TRIALS = 400  # that are looked at, at most
 WIDER = 1.5  # than the best rows of a round are spread those of the next
 LATEST = 0.95  # of its limit: a non-decision time to begin at
 SCATTER = 0.1  # sd of starting points, on the scale of links
+FARTHEST = 5.0  # of those sds, from the best: as far as starting points may lie
 INSET = 0.01  # of the box, by which they are inside it
 LONGEST = 1.0  # seconds: a non-decision time to begin at, where no response limits it
 FLOOR = -20.0  # log density of a trial, at least, so that no single trial decides
@@ -36,7 +39,8 @@ FLOOR = -20.0  # log density of a trial, at least, so that no single trial decid
 def starting_points(specification: Specification, seed: int) -> dict[str, Any]:
     """Return name of an intercept or constant -> a random value near the best, for `pymc.sample`.
 
-    Coefficients that are not named begin where their priors say.
+    Coefficients that are not named begin where their priors say: among them those whose prior rules
+    such a value out.
     """
     found: dict[str, Any] = {}
     if not specification.likelihood.density.compilable:  # which takes long
@@ -47,10 +51,28 @@ def starting_points(specification: Specification, seed: int) -> dict[str, Any]:
         if name not in best:
             continue
         link = specification.links[name]
-        near = link.forward(best[name]) + SCATTER * _normal()
-        own = {f"{name}_Intercept": near, f"{name}_link": near, name: link.inverse_tensor(near)}
-        found |= {key: value for key, value in own.items() if key in names}
+        middle = link.forward(best[name])
+        shapes: dict[str, Callable[[Any], TensorVariable]] = {
+            f"{name}_Intercept": pt.as_tensor, f"{name}_link": pt.as_tensor,
+            name: link.inverse_tensor,
+        }  # fmt: skip
+        for key, shaped in shapes.items():
+            if key not in names:
+                continue
+            ends = (shaped(middle - FARTHEST * SCATTER), shaped(middle + FARTHEST * SCATTER))
+            if all(_possible(specification.model, key, end) for end in ends):
+                found[key] = shaped(middle + SCATTER * _normal())
     return found
+
+
+def _possible(model: pm.Model, name: str, value: TensorVariable) -> bool:
+    """Whether a variable's prior allows a value: if not, its transform is not finite."""
+    variable = model[name]
+    transform = model.rvs_to_transforms[variable]
+    if transform is None:
+        return True
+    place = transform.forward(value, *variable.owner.inputs)
+    return bool(np.isfinite(place.eval(mode="FAST_COMPILE")).all())
 
 
 def _normal() -> TensorVariable:
@@ -62,6 +84,8 @@ def _normal() -> TensorVariable:
 
 def pooled(specification: Specification, seed: int) -> dict[str, float]:
     """Return the parameters at which the trials, were they all alike, are most probable.
+
+    None, where no row of parameters that may begin is allowed by the model's constraints.
 
     They are found among rows drawn from the box, then from around the best of them, and so on.
     """
@@ -77,6 +101,8 @@ def pooled(specification: Specification, seed: int) -> dict[str, float]:
     kept, values = np.empty((0, len(lower))), np.empty(0)
     for _ in range(ROUNDS):
         rows = rows[declaration.allowed(rows)]
+        if not len(rows) and not len(kept):
+            return {}
         kept = np.concatenate([kept, rows])
         values = np.concatenate([values, _log_likelihoods(specification, rows, trials)])
         order = np.argsort(-values)[:KEPT]
@@ -86,13 +112,15 @@ def pooled(specification: Specification, seed: int) -> dict[str, float]:
             np.zeros(len(lower)), spread, ROWS, check_valid="ignore"
         )
         rows = np.clip(rows, lower, upper)
-    return dict(zip(declaration.names, map(float, kept[0]), strict=True)) if len(kept) else {}
+    return dict(zip(declaration.names, map(float, kept[0]), strict=True))
 
 
 def _log_likelihoods(
     specification: Specification, rows: FloatArray, trials: FloatArray
 ) -> FloatArray:
     """Return the log likelihood (r,) of all trials at each of these rows (r, p)."""
+    if not len(rows):
+        return np.empty(0)
     likelihood = specification.likelihood
     spelt = np.repeat(rows, len(trials), axis=0)
     each = likelihood.logp(spelt, np.tile(trials, (len(rows), 1)))
