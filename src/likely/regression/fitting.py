@@ -53,7 +53,7 @@ class Fit:
         data: the trials.
         specification: what was estimated and what fixed, with formulas, links and priors.
         seed: the seed of the draws.
-        sample: arguments of the sampler, as they were given.
+        sample: arguments of the sampler as they were given, and draws, tune and chains.
     """
 
     idata: xr.DataTree
@@ -289,7 +289,8 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     import pymc as pm
 
     require_seed(seed)
-    arguments = _begun(_adaptive({**SAMPLE, **sample}), specification, seed)
+    sample = {**SAMPLE, **sample}
+    arguments = _begun(_adaptive(sample), specification, seed)
     with specification.model:
         idata = in_numpy(pm.sample(random_seed=seed, var_names=specification.sampled, **arguments))
     chains, draws = arguments["chains"], arguments["draws"]
