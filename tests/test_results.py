@@ -167,6 +167,19 @@ def test_coefficients_of_columns_with_any_name_are_shown(
         (lambda f: (f / POSTERIOR).write_bytes(b"?"), "posterior.nc is damaged"),
         (lambda f: (f / LIKELIHOOD).unlink(), "there is no file"),
         (lambda f: (f / TRIALS).write_text("rt,choice\n1,1\n"), "has columns"),
+        (lambda f: (f / TRIALS).write_bytes(b""), "trials.csv is damaged"),
+        (lambda f: (f / SUMMARY).write_bytes(b""), "summary.csv is damaged"),
+        (lambda f: (f / SUMMARY).write_text("mean\n1,2,3\n1\n"), "summary.csv is damaged"),
+        (lambda f: (f / SUMMARY).write_bytes(b"\xff\xfe\xff"), "summary.csv is damaged"),
+        (lambda f: (f / PREDICTED).write_bytes(b"?"), "predicted.nc is damaged"),
+        (
+            lambda f: (f / PREDICTED).write_bytes((f / PREDICTED).read_bytes()[:5000]),
+            "predicted.nc is damaged",
+        ),
+        (
+            lambda f: (f / PREDICTED).write_bytes((f / POSTERIOR).read_bytes()),
+            "predicted.nc is damaged",
+        ),
     ],
 )
 def test_damaged_folders_are_refused(
@@ -196,6 +209,7 @@ def test_columns_keep_their_types(tmp_path: Path) -> None:
             "level": pd.Categorical(["lo", None, "hi"], ["lo", "mid", "hi"], ordered=True),
             "dose": pd.Categorical([1.5, 2.0, 1.5]),
             "go": [True, False, True],
+            "seen": pd.array([True, None, False], dtype="boolean"),
             "n": [1, 2, 3],
         }
     )

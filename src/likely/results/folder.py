@@ -244,7 +244,10 @@ def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
     import arviz as az
 
     if (place / SUMMARY).is_file():
-        return pd.read_csv(place / SUMMARY, index_col="parameter")
+        try:
+            return pd.read_csv(place / SUMMARY, index_col="parameter")
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"{place / SUMMARY} is damaged: {error}") from error
     shown = without_workings(idata["posterior"].data_vars)
     return az.summary(idata, var_names=shown, ci_prob=0.94, ci_kind="eti", round_to="none")
 
@@ -288,8 +291,11 @@ def _read_predicted(path: Path, data: pd.DataFrame) -> pd.DataFrame | None:
     """Return what `Fit.predict` returned, or None if it was not written."""
     if not path.is_file():
         return None
-    with xr.open_dataset(path, engine=ENGINE) as dataset:
-        values = {name: dataset[name].to_numpy() for name in ("rt", "choice")}
+    try:
+        with xr.open_dataset(path, engine=ENGINE) as dataset:
+            values = {name: dataset[name].to_numpy() for name in ("rt", "choice")}
+    except (OSError, ValueError, KeyError) as error:
+        raise FileFormatError(f"{path} is damaged: {error}") from error
     draws, trials = values["rt"].shape
     if trials != len(data):
         raise FileFormatError(f"{path} holds {trials} trials a draw, {TRIALS} {len(data)}.")
