@@ -303,6 +303,7 @@ def test_interrupted_sampling_keeps_its_draws(
     data = pd.read_csv("trials.csv").rename(columns={"RT": "rt", "correct": "choice"})
     with pytest.raises(SamplingInterrupted) as raised, pytest.warns(RecodedWarning):
         likely.fit(data, model=likelihood, fixed={"z": 0.5}, seed=1, draws=500)
+    assert raised.value.fit.sample == {"draws": 500, "tune": 1000, "chains": 4}
     assert raised.value.fit.summary().loc["t", "mean"] == pytest.approx(0.2, abs=0.01)
 
 

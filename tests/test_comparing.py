@@ -113,6 +113,15 @@ def test_what_cannot_be_compared_is_refused(good: Finished, folder: Path, tmp_pa
     other = replace(good, data=good.data.assign(rt=good.data["rt"] + 0.01))
     with pytest.raises(LikelyError, match="number 1"):
         compare({"a": folder, "b": other})  # type: ignore[dict-item]
+    timeless, switched = good.data.copy(), good.data.copy()
+    timeless.loc[2, "rt"] = np.nan
+    switched.loc[1, "choice"] *= -1
+    limits = np.where(np.arange(len(good.data)) == 3, 60.0, np.nan)
+    for row, data in enumerate((switched, timeless, good.data.assign(deadline=limits)), 2):
+        with pytest.raises(LikelyError, match=f"number {row}\\)"):
+            compare({"a": folder, "b": replace(good, data=data)})  # type: ignore[dict-item]
+    endless = replace(good, data=good.data.assign(deadline=np.nan))
+    assert len(compare({"a": folder, "b": endless})) == 2  # type: ignore[dict-item]
     fewer = replace(good, data=good.data.iloc[:-1])
     with pytest.raises(LikelyError, match="240 trials, 'b' of 239"):
         compare({"a": folder, "b": fewer})  # type: ignore[dict-item]

@@ -223,6 +223,20 @@ def test_lapses_are_drawn_at_any_time_with_any_choice() -> None:
     assert lapsed["choice"].mean() == pytest.approx(0.0, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("density", "words"),
+    [
+        (stats.uniform(0, 5), "uniform up to 5 s"),
+        (stats.uniform(loc=0, scale=5), "uniform up to 5 s"),
+        (stats.uniform(0.1, 5), "uniform from 0.1 to 5.1 s"),
+        (stats.expon(scale=0.5), "expon"),
+        (stats.gamma(2, scale=0.5), "gamma"),
+    ],
+)
+def test_lapses_are_described_however_their_density_was_given(density: Any, words: str) -> None:
+    assert str(Lapses(0.05, density)) == f"0.05, times {words}"
+
+
 def test_columns_may_have_any_name_and_choices_any_coding() -> None:
     data = simulated(30, 5)
     said = data["choice"].map({-1: "error", 1: "correct"})

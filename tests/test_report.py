@@ -14,14 +14,19 @@ import pytest
 import xarray as xr
 from commandline import assert_refused, command
 from finished import finished
+from handmade import handmade_ddm
 
 from likely.commands.exit_codes import SUCCESS
 from likely.errors import LikelyError
 from likely.reporting import report, sections
 from likely.reporting.checks import predictive_checks
 from likely.reporting.design import condition, used_columns
-from likely.reporting.diagnostics import diagnose, held_down
+from likely.reporting.diagnostics import diagnose, held_down, unfinished
+from likely.reporting.writing import diagnosis_of
 from likely.results import Results, open_fit, save_fit
+from likely.results.record import described
+from likely.results.source import source
+from likely.zoo import models
 
 HEADINGS = [
     "Data", "Model", "Priors", "Diagnostics", "Posterior", "Predictive checks", "Likelihood",
@@ -162,11 +167,39 @@ def test_one_chain_is_not_trusted() -> None:
 
 def test_an_early_response_that_holds_t_down_is_noticed() -> None:
     data = pd.DataFrame({"rt": [0.31, 0.9]})
-    (warning,) = held_down(_idata(), "t", data, lapses=False)
+    declaration = handmade_ddm().declaration
+    (warning,) = held_down(_idata(), declaration, data, lapses=False)
     assert "just below the fastest response (0.310 s)" in warning.what
-    assert not held_down(_idata(), "t", data, lapses=True)
-    assert not held_down(_idata(), None, data, lapses=False)
-    assert not held_down(_idata(), "t", data + 1.0, lapses=False)
+    assert not held_down(_idata(), declaration, data, lapses=True)
+    assert not held_down(_idata(), declaration, data + 1.0, lapses=False)
+    without = replace(declaration, parameters=declaration.parameters[:-1], non_decision=None)
+    assert not held_down(_idata(), without, data, lapses=False)
+    varying = models["ddm_st"].declaration
+    assert varying.non_decision == "t"
+    assert not held_down(_idata(), varying, data, lapses=False)
+
+
+def test_a_covariate_whose_name_mentions_lapses_makes_none(results: Results) -> None:
+    idata = _idata()
+    idata["posterior"] = xr.DataTree(
+        idata["posterior"].to_dataset().assign(v_time_elapsed=idata["posterior"]["t"])
+    )
+    early = replace(
+        results, idata=idata, data=results.data.assign(rt=results.data["rt"].clip(0.301))
+    )
+    early.data.loc[0, "rt"] = 0.301
+    warned = [w.what for w in diagnosis_of(early).warnings]
+    assert any("just below the fastest response" in w for w in warned)
+
+
+def test_missing_draws_are_noticed_whoever_set_their_number() -> None:
+    sample = {"draws": np.int64(80), "chains": np.int64(2), "initvals": {"a": np.ones(2)}}
+    fit = replace(finished(), sample=sample | {"step": object()})
+    kept = described(fit, None)["request"].sample  # type: ignore[arg-type]
+    assert kept == {"draws": 80, "chains": 2, "initvals": {"a": [1.0, 1.0]}, "step": "..."}
+    assert source(kept).endswith("'step': ...}")
+    (warning,) = unfinished(fit.idata, kept)
+    assert "2 of 2 chains have 50 of 80 draws" in warning.what
 
 
 def test_columns_of_formulas_are_found() -> None:

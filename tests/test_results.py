@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import arviz as az
 import bambi as bmb
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from scipy import stats
 import likely as lk
 from likely.errors import FileFormatError
 from likely.regression import Fit
+from likely.reporting.figures import effects
 from likely.results import Request, Results, open_fit, save_fit
 from likely.results.columns import column_types, read_columns
 from likely.results.folder import (
@@ -30,6 +33,7 @@ from likely.results.folder import (
     SCRIPT,
     SUMMARY,
     TRIALS,
+    _read_summary,
 )
 from likely.results.record import described
 from likely.results.reproduce import script
@@ -120,6 +124,38 @@ def test_an_interrupted_run_mixes_no_files_of_an_earlier_one(
     assert not (tmp_path / GRAPH).exists()
 
 
+def test_a_fit_that_cannot_be_described_replaces_no_other(
+    fit: Finished, saved: tuple[Path, Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = saved
+    for name in FILES:
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    monkeypatch.setattr("likely.results.folder.described", lambda fit, request: {}["lapses"])
+    with pytest.raises(KeyError):
+        save_fit(fit, tmp_path)  # type: ignore[arg-type]
+    assert {p.name for p in tmp_path.iterdir()} == set(FILES)
+
+
+def test_coefficients_of_columns_with_any_name_are_shown(
+    saved: tuple[Path, Results], tmp_path: Path
+) -> None:
+    """Only what Bambi and priors add on the way to a coefficient is left out."""
+    draws = np.random.default_rng(1).standard_normal((2, 20))
+    grouped = np.random.default_rng(2).standard_normal((2, 20, 3))
+    scalars = ("v_stim", "v_stim_offset", "v_to_link", "theta", "theta_link")
+    groups = ("v_1|sess_offset", "v_1|who", "v_1|who_offset")
+    idata = az.from_dict(
+        {"posterior": dict.fromkeys(scalars, draws) | dict.fromkeys(groups, grouped)}
+    )
+    kept = {"v_stim", "v_stim_offset", "v_to_link", "theta", "v_1|sess_offset", "v_1|who"}
+    found = Fit(idata, *([None] * 4)).summary()  # type: ignore[list-item]
+    assert {name.split("[")[0] for name in found.index} == kept
+    remade = _read_summary(tmp_path, idata)
+    pd.testing.assert_frame_equal(remade, found)
+    results = replace(saved[1], idata=idata, summary=found)
+    assert set(effects(results, smallest=2)) == {"v_1|sess_offset", "v_1|who"}
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -131,6 +167,19 @@ def test_an_interrupted_run_mixes_no_files_of_an_earlier_one(
         (lambda f: (f / POSTERIOR).write_bytes(b"?"), "posterior.nc is damaged"),
         (lambda f: (f / LIKELIHOOD).unlink(), "there is no file"),
         (lambda f: (f / TRIALS).write_text("rt,choice\n1,1\n"), "has columns"),
+        (lambda f: (f / TRIALS).write_bytes(b""), "trials.csv is damaged"),
+        (lambda f: (f / SUMMARY).write_bytes(b""), "summary.csv is damaged"),
+        (lambda f: (f / SUMMARY).write_text("mean\n1,2,3\n1\n"), "summary.csv is damaged"),
+        (lambda f: (f / SUMMARY).write_bytes(b"\xff\xfe\xff"), "summary.csv is damaged"),
+        (lambda f: (f / PREDICTED).write_bytes(b"?"), "predicted.nc is damaged"),
+        (
+            lambda f: (f / PREDICTED).write_bytes((f / PREDICTED).read_bytes()[:5000]),
+            "predicted.nc is damaged",
+        ),
+        (
+            lambda f: (f / PREDICTED).write_bytes((f / POSTERIOR).read_bytes()),
+            "predicted.nc is damaged",
+        ),
     ],
 )
 def test_damaged_folders_are_refused(
@@ -160,6 +209,7 @@ def test_columns_keep_their_types(tmp_path: Path) -> None:
             "level": pd.Categorical(["lo", None, "hi"], ["lo", "mid", "hi"], ordered=True),
             "dose": pd.Categorical([1.5, 2.0, 1.5]),
             "go": [True, False, True],
+            "seen": pd.array([True, None, False], dtype="boolean"),
             "n": [1, 2, 3],
         }
     )

@@ -15,6 +15,7 @@ from likely.errors import DistrustWarning, LikelyError
 from likely.results.folder import open_fit, open_log_likelihood
 from likely.results.pointwise import log_likelihood
 from likely.results.record import require_fit
+from likely.trials import deadlines
 
 if TYPE_CHECKING:
     from likely.regression import Fit
@@ -76,8 +77,9 @@ def _taken(fit: Fit | str | os.PathLike[str], progress: bool) -> tuple[pd.DataFr
 
 
 def _observed(data: pd.DataFrame) -> pd.DataFrame:
-    columns = [c for c in OBSERVED if c in data.columns]
-    return data[columns].astype(np.float64).reset_index(drop=True)
+    limit = deadlines(data)
+    limited = data.assign(deadline=np.inf if limit is None else limit)
+    return limited[list(OBSERVED)].astype(np.float64).reset_index(drop=True)
 
 
 def _untied(pointwise: xr.DataTree) -> xr.DataTree:
@@ -107,9 +109,9 @@ def _require_same(trials: Mapping[str, pd.DataFrame]) -> None:
                 f"'{first}' is a fit of {len(reference):,} trials, '{name}' of {len(observed):,}; "
                 "only fits of the same trials can be compared."
             )
-        if not observed[["rt", "choice"]].equals(reference[["rt", "choice"]]):
-            different = ~(observed["rt"] == reference["rt"]) & ~observed["rt"].isna()
-            row = int(np.flatnonzero(different)[0]) if different.any() else 0
+        same = (observed == reference) | (observed.isna() & reference.isna())
+        if not same.all(axis=None):
+            row = int(np.flatnonzero(~same.all(axis=1))[0])
             raise LikelyError(
                 f"'{first}' and '{name}' are fits of different trials (the first one that differs "
                 f"is number {row + 1}); only fits of the same trials, in the same order, can be "

@@ -22,6 +22,7 @@ from likely.regression.drawing import drawn_trials
 from likely.regression.lapses import Lapses
 from likely.regression.partial_draws import common_draws, in_numpy
 from likely.regression.standard import HERE, standard
+from likely.regression.workings import without_workings
 from likely.trial_files import read_trials
 from likely.trials import deadlines
 from likely.typing import FloatArray
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from likely.regression.specification import Specification
 
 SAMPLE = {"draws": 1000, "tune": 1000, "chains": 4}
-WORKINGS = ("_offset", "_link")  # of what a summary shows already
 LOOKED_AT = 2_500_000
 FEWEST = 10  # draws of a chain that are worth keeping when sampling is interrupted
 
@@ -53,7 +53,7 @@ class Fit:
         data: the trials.
         specification: what was estimated and what fixed, with formulas, links and priors.
         seed: the seed of the draws.
-        sample: arguments of the sampler, as they were given.
+        sample: arguments of the sampler as they were given, and draws, tune and chains.
     """
 
     idata: xr.DataTree
@@ -85,8 +85,7 @@ class Fit:
         """
         import arviz as az
 
-        names = [str(n) for n in self.idata["posterior"].data_vars]
-        shown = [n for n in names if not n.endswith(WORKINGS)]
+        shown = without_workings(self.idata["posterior"].data_vars)
         return az.summary(
             self.idata, var_names=shown, ci_prob=probability, ci_kind="eti", round_to="none"
         )
@@ -294,7 +293,8 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     import pymc as pm
 
     require_seed(seed)
-    arguments = _begun(_adaptive({**SAMPLE, **sample}), specification, seed)
+    sample = {**SAMPLE, **sample}
+    arguments = _begun(_adaptive(sample), specification, seed)
     with specification.model:
         idata = in_numpy(pm.sample(random_seed=seed, var_names=specification.sampled, **arguments))
     chains, draws = arguments["chains"], arguments["draws"]

@@ -77,10 +77,15 @@ class Lapses:
     def __str__(self) -> str:
         """Describe the lapses in a few words."""
         share = "estimated" if self.probability is None else f"{self.probability:g}"
-        end = getattr(self.density, "args", (0.0, None))[-1]
-        name = getattr(getattr(self.density, "dist", None), "name", "a given density")
-        times = f"uniform up to {end:g} s" if name == "uniform" and end else name
-        return f"{share}, times {times}"
+        return f"{share}, times {self._kind()}"
+
+    def _kind(self) -> str:
+        name = str(getattr(getattr(self.density, "dist", None), "name", "a given density"))
+        support = getattr(self.density, "support", None)
+        if name != "uniform" or support is None:
+            return name
+        start, end = support()
+        return f"uniform from {start:g} to {end:g} s" if start else f"uniform up to {end:g} s"
 
     def over(self, encoded: FloatArray) -> Lapses:
         """Return lapses with a density: by default uniform up to the longest time of the trials."""

@@ -12,6 +12,8 @@ import pandas as pd
 if TYPE_CHECKING:
     import xarray as xr
 
+    from likely.declaration import Declaration
+
 R_HAT = 1.01  # Vehtari et al. 2021, Bayesian Analysis 16:667
 ESS = 400.0  # likewise: below it r-hat and the effective sample size itself are unreliable
 BFMI = 0.3  # Betancourt 2016, arXiv:1604.00695
@@ -100,17 +102,21 @@ def diagnose(idata: xr.DataTree, summary: pd.DataFrame, *, outside: float = 0.0)
 
 
 def held_down(
-    idata: xr.DataTree, non_decision: str | None, data: pd.DataFrame, *, lapses: bool
+    idata: xr.DataTree, declaration: Declaration, data: pd.DataFrame, *, lapses: bool
 ) -> list[Warned]:
     """Return a warning if one early response alone holds the non-decision time down.
 
     Args:
         idata: the posterior.
-        non_decision: name of the non-decision time, if the model has one.
+        declaration: of the model; one whose non-decision time varies from trial to trial is not
+            held down by single responses.
         data: the trials.
         lapses: whether the fit allows for lapses.
     """
-    if non_decision is None or lapses or non_decision not in idata["posterior"]:
+    non_decision = declaration.non_decision
+    if non_decision is None or non_decision not in idata["posterior"]:
+        return []
+    if lapses or declaration.spread is not None:
         return []
     draws = idata["posterior"][non_decision]
     fastest, estimate = float(data["rt"].min()), float(draws.mean())

@@ -15,6 +15,7 @@ from likely.page import Picture
 from likely.plots.columns import are_times_alone
 from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
+from likely.regression.workings import without_workings
 from likely.reporting.design import ALL, Design, condition, is_graded
 from likely.results.record import DPI, Results, png
 
@@ -80,12 +81,11 @@ def has_times(r: Results) -> bool:
 def effects(r: Results, smallest: int = GROUPS) -> list[str]:
     """Return variables that are families of effects, one element a group, this large or larger."""
     posterior = r.idata["posterior"].to_dataset()
+    shown = {name: posterior[name].shape for name in without_workings(posterior.data_vars)}
     return [
-        str(name)
-        for name, v in posterior.data_vars.items()
-        if v.ndim == 3
-        and smallest <= v.shape[2] < len(r.data)
-        and not str(name).endswith("_offset")
+        name
+        for name, shape in shown.items()
+        if len(shape) == 3 and smallest <= shape[2] < len(r.data)
     ]
 
 

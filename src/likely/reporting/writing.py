@@ -87,13 +87,9 @@ def page(r: Results, *, progress: bool = False) -> Page:
 def diagnosis_of(r: Results) -> Diagnosis:
     """Return the health of the draws of these results."""
     found = diagnose(r.idata, r.summary, outside=r.outside)
-    early = held_down(r.idata, r.likelihood.declaration.non_decision, r.data, lapses=_has_lapses(r))
+    early = held_down(r.idata, r.likelihood.declaration, r.data, lapses=bool(r.lapses))
     short = unfinished(r.idata, r.request.sample)
     return replace(found, warnings=(*short, *found.warnings, *early))
-
-
-def _has_lapses(r: Results) -> bool:
-    return bool(r.lapses) or any("lapse" in name for name in map(str, r.idata["posterior"]))
 
 
 def _results(fit: Fit | Results | str | os.PathLike[str]) -> Results:

@@ -14,7 +14,10 @@ TRUTH = {"True": True, "False": False}
 
 
 def column_types(data: pd.DataFrame) -> dict[str, Any]:
-    """Return name -> "number", "integer", "boolean", "text", or the categories of the column."""
+    """Return name -> the type of the column, or its categories.
+
+    Types are "number", "integer", "boolean", "boolean or missing" and "text".
+    """
     return {str(name): _type(data[name]) for name in data.columns}
 
 
@@ -24,8 +27,8 @@ def _type(column: pd.Series[Any]) -> Any:
         kind = _type(pd.Series(dtype.categories))
         categories = [str(c) for c in dtype.categories]
         return {"categories": categories, "of": kind, "ordered": bool(dtype.ordered)}
-    if pd.api.types.is_bool_dtype(dtype) and not column.isna().any():
-        return "boolean"
+    if pd.api.types.is_bool_dtype(dtype):
+        return "boolean or missing" if column.isna().any() else "boolean"
     if pd.api.types.is_integer_dtype(dtype) and not column.isna().any():
         return "integer"
     return "number" if pd.api.types.is_numeric_dtype(dtype) else "text"
@@ -39,7 +42,10 @@ def read_columns(path: Path, types: dict[str, Any]) -> pd.DataFrame:
     """
     if not path.is_file():
         raise FileFormatError(f"there is no file {path}.")
-    text = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        text = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path} is damaged: {error}") from error
     if list(text.columns) != list(types):
         raise FileFormatError(f"{path} has columns {list(text.columns)}, not {list(types)}.")
     try:
@@ -57,6 +63,8 @@ def _read(text: pd.Series[Any], kind: Any) -> Any:
         return pd.Categorical(values, categories=categories, ordered=kind["ordered"])
     if kind == "boolean":
         return np.array([TRUTH[value] for value in text])
+    if kind == "boolean or missing":
+        return pd.array([None if v == "" else TRUTH[v] for v in text], dtype="boolean")
     if kind == "integer":
         return text.astype(np.int64)
     if kind == "number":

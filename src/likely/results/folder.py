@@ -30,6 +30,7 @@ import xarray as xr
 from likely.declaration_json import parse
 from likely.errors import FileFormatError
 from likely.progress import Progress
+from likely.regression.workings import without_workings
 from likely.results.columns import column_types, read_columns
 from likely.results.pointwise import log_likelihood
 from likely.results.record import (
@@ -79,13 +80,14 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
         LikelyError: if it is no fit.
     """
     require_fit(fit)
+    known = described(fit, request)
+    settings = json.dumps(_settings(known), indent=2, allow_nan=False)
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     for name in (*FILES, SCRIPT, COMMAND):
         (place / name).unlink(missing_ok=True)
-    known = described(fit, request)
     with Progress("saving the fit", 5) as progress:
-        _write_text(place / SETTINGS, json.dumps(_settings(known), indent=2, allow_nan=False))
+        _write_text(place / SETTINGS, settings)
         command = known["request"].command
         if command is None:
             _write_text(place / SCRIPT, script(known))
@@ -242,8 +244,11 @@ def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
     import arviz as az
 
     if (place / SUMMARY).is_file():
-        return pd.read_csv(place / SUMMARY, index_col="parameter")
-    shown = [n for n in map(str, idata["posterior"].data_vars) if not n.endswith("_offset")]
+        try:
+            return pd.read_csv(place / SUMMARY, index_col="parameter")
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"{place / SUMMARY} is damaged: {error}") from error
+    shown = without_workings(idata["posterior"].data_vars)
     return az.summary(idata, var_names=shown, ci_prob=0.94, ci_kind="eti", round_to="none")
 
 
@@ -286,8 +291,11 @@ def _read_predicted(path: Path, data: pd.DataFrame) -> pd.DataFrame | None:
     """Return what `Fit.predict` returned, or None if it was not written."""
     if not path.is_file():
         return None
-    with xr.open_dataset(path, engine=ENGINE) as dataset:
-        values = {name: dataset[name].to_numpy() for name in ("rt", "choice")}
+    try:
+        with xr.open_dataset(path, engine=ENGINE) as dataset:
+            values = {name: dataset[name].to_numpy() for name in ("rt", "choice")}
+    except (OSError, ValueError, KeyError) as error:
+        raise FileFormatError(f"{path} is damaged: {error}") from error
     draws, trials = values["rt"].shape
     if trials != len(data):
         raise FileFormatError(f"{path} holds {trials} trials a draw, {TRIALS} {len(data)}.")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from likely.errors import LikelyError
 from likely.progress import Progress
-from likely.results.source import source
+from likely.results.source import UNKNOWN, source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -201,9 +201,14 @@ def _completed(request: Request, fit: Fit) -> Request:
     """Return the request with what the fit knows of its own arguments."""
     asked = request.sample or fit.sample
     sample = {k: v for k, v in asked.items() if k != "progressbar"} or _sample_sizes(fit)
-    plain = json.loads(json.dumps(dict(sample), default=str))  # as the folder will keep them
+    plain = json.loads(json.dumps(dict(sample), default=_plain))  # as the folder will keep them
     arguments = {name: source(value) for name, value in fit.arguments.items()}
     return replace(request, sample=plain, arguments=request.arguments or arguments)
+
+
+def _plain(value: object) -> Any:
+    """Return what JSON has no type for as a number or a list; "..." in place of other objects."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else UNKNOWN
 
 
 def _sample_sizes(fit: Fit) -> dict[str, int]:

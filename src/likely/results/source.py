@@ -46,7 +46,8 @@ def source(value: Any) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, float) and not np.isfinite(value):
         return f'float("{value}")'
-    return repr(value) if isinstance(value, str | int | float | None) else UNKNOWN
+    known = isinstance(value, str | int | float | None) and value != UNKNOWN
+    return repr(value) if known else UNKNOWN
 
 
 def _dictionary(value: Mapping[Any, Any]) -> str:
