@@ -18,6 +18,7 @@ from handmade import handmade_ddm
 
 from likely import compare, plots
 from likely.commands.exit_codes import SUCCESS
+from likely.comparing import _waic
 from likely.errors import DistrustWarning, FileFormatError, LikelyError
 from likely.results import save_fit
 from likely.results.folder import POINTWISE
@@ -92,8 +93,16 @@ def test_the_better_model_comes_first(bad: Finished, folder: Path) -> None:
     table = compare({"too high": bad, "right": folder})  # type: ignore[dict-item]
     assert list(table.index) == ["right", "too high"]
     assert table.loc["too high", "elpd_diff"] < -50.0
+    assert table["waic"].to_numpy() == pytest.approx(table["elpd"].to_numpy(), abs=3.0)
     ax = plots.comparison(table)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["right", "too high"]
+
+
+def test_waic_is_mean_density_less_its_variance_over_draws() -> None:
+    density = np.array([[[0.5, 0.2]], [[0.5, 0.6]]])
+    trials = xr.Dataset({"trials": (("chain", "draw", "trial"), np.log(density))})
+    found = _waic(xr.DataTree.from_dict({"log_likelihood": trials}))
+    assert found == pytest.approx(np.log(0.5) + np.log(0.4) - 0.5 * np.log(3.0) ** 2)
 
 
 def test_trials_of_constant_likelihood_do_not_stop_it(good: Finished, folder: Path) -> None:

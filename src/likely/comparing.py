@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import logsumexp
 
 from likely.errors import DistrustWarning, LikelyError
 from likely.results.folder import open_fit, open_log_likelihood
@@ -42,7 +43,9 @@ def compare(
     Returns:
         ArviZ's table, a row a model, the best first: rank; elpd_diff, how far its elpd is below the
         best one's, with standard error dse; p_worse, the probability that it predicts worse; elpd
-        with standard error se; p, the effective number of parameters; weight, of stacking.
+        with standard error se; p, the effective number of parameters; weight, of stacking. The
+        last column, waic, is the elpd by WAIC (Watanabe 2010, Journal of Machine Learning Research
+        11:3571), without smoothing, beside which LOO is the one to trust.
         `likely.plots.comparison` draws it.
 
     Raises:
@@ -56,16 +59,18 @@ def compare(
 
     if len(fits) < 2:
         raise LikelyError("a comparison needs two fits or more.")
-    trials, estimates = {}, {}
+    trials, estimates, waic = {}, {}, {}
     for name, fit in fits.items():
         trials[name], pointwise = _taken(fit, progress)
+        waic[name] = _waic(pointwise)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of Pareto's k: said below, by name
             estimates[name] = az.loo(_untied(pointwise), var_name="trials", pointwise=True)
     _require_same(trials)
     for name, estimate in estimates.items():
         _warn_if_doubtful(name, estimate)
-    return az.compare(estimates, round_to="none")
+    table = az.compare(estimates, round_to="none")
+    return table.assign(waic=[waic[str(name)] for name in table.index])
 
 
 def _taken(fit: Fit | str | os.PathLike[str], progress: bool) -> tuple[pd.DataFrame, xr.DataTree]:
@@ -80,6 +85,14 @@ def _observed(data: pd.DataFrame) -> pd.DataFrame:
     limit = deadlines(data)
     limited = data.assign(deadline=np.inf if limit is None else limit)
     return limited[list(OBSERVED)].astype(np.float64).reset_index(drop=True)
+
+
+def _waic(pointwise: xr.DataTree) -> float:
+    """Return the elpd: trials' log mean density, less the variance of its logarithm over draws."""
+    values = pointwise["log_likelihood"].to_dataset()["trials"].values
+    flat = values.reshape(-1, values.shape[-1])
+    means = logsumexp(flat, axis=0) - np.log(len(flat))
+    return float((means - flat.var(axis=0, ddof=1)).sum())
 
 
 def _untied(pointwise: xr.DataTree) -> xr.DataTree:

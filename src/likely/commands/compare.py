@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-COLUMNS = ("rank", "elpd", "se", "p", "elpd_diff", "dse", "p_worse", "weight")
+COLUMNS = ("rank", "elpd", "se", "p", "elpd_diff", "dse", "p_worse", "weight", "waic")
 
 
 @click.command()
