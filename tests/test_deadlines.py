@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import bambi as bmb
 import numpy as np
 import pandas as pd
@@ -254,3 +257,22 @@ def test_deadlines_are_no_response_times(ddm: lk.Likelihood) -> None:
     trials = WITHHELD.assign(rt=[0.9, np.nan, np.nan, np.nan, 1.1], deadline=[2, 2, 0.4, 0.4, 2])
     ceiling = Ceiling.observed(ddm.declaration, encode(trials, (-1, 1)), lapses=False)
     assert ceiling.overall == 0.9
+
+
+@pytest.mark.parametrize(
+    ("lapses", "words"),
+    [
+        (False, "the fastest response took 0.4 s"),
+        (True, "half of the responses took 0.5 s or less"),
+    ],
+)
+def test_limits_that_responses_come_before_are_said(
+    lapses: bool, words: str, ddm: lk.Likelihood
+) -> None:
+    trials = pd.DataFrame({"rt": [0.4, 0.5, 0.6], "choice": 1.0})
+    ceiling = Ceiling.observed(ddm.declaration, encode(trials, (-1, 1)), lapses=lapses)
+    (parameter,) = (p for p in ddm.declaration.parameters if p.name == "t")
+    with pytest.raises(ParameterError, match=f"less than 0.7 s, but {words}; leave"):
+        ceiling.bounded(
+            replace(parameter, lower=0.7, support=(0.7, math.inf)), ceiling.overall or 0.0
+        )

@@ -18,6 +18,7 @@ from handmade import handmade_ddm
 
 from likely.commands.exit_codes import SUCCESS
 from likely.errors import LikelyError
+from likely.page import Notice
 from likely.reporting import report, sections
 from likely.reporting.checks import predictive_checks
 from likely.reporting.design import condition, used_columns
@@ -234,6 +235,28 @@ def test_checks_find_a_model_that_is_wrong() -> None:
     assert [c.measure for c in right] == ["share", "median rt", "median rt"]
     assert not any(c.outside for c in right)
     assert [c.outside for c in wrong if c.measure == "median rt"] == [True, True]
+
+
+def test_trials_without_a_choice_tell_nothing_of_its_share() -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"rt": 0.3 + rng.gamma(2.0, 0.2, 300), "choice": 1.0, "c": "all"})
+    predicted = pd.concat([data.assign(draw=d) for d in range(30)])
+    data.loc[::2, "choice"] = np.nan
+    (share,) = (c for c in predictive_checks(data, predicted, "c", (-1, 1)) if c.measure == "share")
+    assert (share.observed, share.outside) == (1.0, False)
+    predicted.loc[::2, "choice"] = -1.0  # of trials whose choice is unknown
+    (share,) = (c for c in predictive_checks(data, predicted, "c", (-1, 1)) if c.measure == "share")
+    assert (share.lower, share.upper) == (1.0, 1.0)
+
+
+def test_a_report_that_checks_nothing_says_so(results: Results) -> None:
+    assert results.predicted is not None
+    data = results.data.head(8).assign(choice=np.nan)
+    few = replace(results, data=data, predicted=results.predicted.groupby("draw").head(8))
+    section = sections.predictions(few, used_columns({}, data))
+    (notice,) = (item for item in section.items if isinstance(item, Notice))
+    assert notice.text == "Nothing was checked."
+    assert not notice.good
 
 
 def test_certificates_are_quoted(results: Results) -> None:

@@ -235,6 +235,11 @@ def test_unusable_formulas_are_refused_in_one_line(
         ({"fixed": {"z": 1.5}}, ParameterError, "'z' is fixed at 1.5, outside the box"),
         ({"fixed": {"v": math.nan}}, ParameterError, "'v' is fixed at nan"),
         ({"fixed": {"t": 0.5}}, ParameterError, "fixed at 0.5 s, but responses begin at 0.4 s"),
+        (
+            {"fixed": {"t": 3.0}, "lapses": Lapses(0.1)},
+            ParameterError,
+            r"fixed at 3 s, but half of the responses come by [\d.]+ s; choose a smaller value",
+        ),
         ({"priors": {"w": (0, 1)}}, ParameterError, "unknown coefficient 'w'. .*Known: v_Interc"),
         ({"priors": {"v_Intercept": (0, 0)}}, ParameterError, "sd 0 must be finite.*positive"),
         ({"priors": {"a": (math.nan, 1)}}, ParameterError, "'a': mean nan and sd 1 must be"),

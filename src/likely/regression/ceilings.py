@@ -68,12 +68,12 @@ class Ceiling:
         if parameter.name != self.parameter or overall is None:
             return link_for(parameter)
         if is_intercept(formula):
-            return link_for(bounded(parameter, overall))
+            return link_for(self.bounded(parameter, overall))
         group = lone_group(formula)
         if group is None:
             return link_for(parameter)
         limits = self._by_group(data[group], overall)
-        lowest = bounded(parameter, float(limits.min()))
+        lowest = self.bounded(parameter, float(limits.min()))
         return LogitByTrial(lowest.support[0], limits)
 
     def _by_group(self, groups: pd.Series, overall: float) -> FloatArray:
@@ -83,6 +83,21 @@ class Ceiling:
             limit = self._of(self.times[codes == code])
             limits[codes == code] = overall if limit is None else limit
         return limits
+
+    def bounded(self, parameter: Parameter, limit: float) -> Parameter:
+        """Return a non-decision time with a support that ends at the limit."""
+        lower = parameter.support[0] if math.isfinite(parameter.support[0]) else parameter.lower
+        if limit <= lower:
+            found = (
+                f"the fastest response took {limit:g} s"
+                if self.firm
+                else f"half of the responses took {limit:g} s or less"
+            )
+            raise ParameterError(
+                f"parameter '{parameter.name}' cannot be less than {lower:g} s, but {found}; leave "
+                "faster responses out."
+            )
+        return replace(parameter, lower=lower, upper=limit, support=(lower, limit))
 
     def _of(self, times: FloatArray) -> float | None:
         times = times[~np.isnan(times)]
@@ -94,9 +109,13 @@ class Ceiling:
         """Raise ParameterError if a fixed non-decision time is not below the ceiling."""
         overall = self.overall
         if name == self.parameter and overall is not None and value >= overall:
+            found = (
+                f"responses begin at {overall:g} s; leave faster responses out or"
+                if self.firm
+                else f"half of the responses come by {overall:g} s;"
+            )
             raise ParameterError(
-                f"parameter '{name}' is fixed at {value:g} s, but responses begin at {overall:g} "
-                "s; leave faster responses out or choose a smaller value."
+                f"parameter '{name}' is fixed at {value:g} s, but {found} choose a smaller value."
             )
 
     def require_early(self, name: str, start: FloatArray, rows: pd.Index, formula: str) -> None:
@@ -139,14 +158,3 @@ def warn_if_untimed(name: str | None, formulas: Mapping[str, str], encoded: Floa
             UninformedWarning,
             skip_file_prefixes=(HERE,),
         )
-
-
-def bounded(parameter: Parameter, ceiling: float) -> Parameter:
-    """Return a non-decision time with a support that ends at the ceiling."""
-    lower = parameter.support[0] if math.isfinite(parameter.support[0]) else parameter.lower
-    if ceiling <= lower:
-        raise ParameterError(
-            f"parameter '{parameter.name}' cannot be less than {lower:g} s, but the fastest "
-            f"response took {ceiling:g} s; leave faster responses out."
-        )
-    return replace(parameter, lower=lower, upper=ceiling, support=(lower, ceiling))

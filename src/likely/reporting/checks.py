@@ -50,7 +50,8 @@ def predictive_checks(
     """Return shares of choices and median response times by condition, with their intervals.
 
     So is the share of trials without a response, where there are any; of times without choices,
-    the median of all.
+    the median of all. Of choices, trials whose choice alone was not observed tell nothing; they are
+    left out of data and predictions.
     """
     checks: list[Check] = []
     omissions = bool(data[["rt", "choice"]].isna().all(axis=1).any())
@@ -61,13 +62,21 @@ def predictive_checks(
     for (condition,) in conditions(data, [by], MOST):
         observed = within(data, [by], (condition,))
         drawn = list(by_draw(within(predicted, [by], (condition,))))
+        known = ~_lacks_choice(observed)
+        seen, alike = observed[known], [each[known] for each in drawn]
         for choice in counted:
-            checks += _check("share", condition, choice, observed, drawn)
+            checks += _check("share", condition, choice, seen, alike)
         if omissions:
             checks += _check("no response", condition, None, observed, drawn)
         for choice in choices:
-            checks += _check("median rt", condition, choice, observed, drawn)
+            checks += _check("median rt", condition, choice, seen, alike)
     return checks
+
+
+def _lacks_choice(trials: pd.DataFrame) -> np.ndarray:
+    """Tell of which trials there is a time, but no choice."""
+    rt, choice = numeric_column(trials, "rt"), numeric_column(trials, "choice")
+    return np.isfinite(rt) & np.isnan(choice)
 
 
 def check_table(checks: Sequence[Check], by: str, choices: Sequence[int]) -> list[tuple[str, ...]]:

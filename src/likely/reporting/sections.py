@@ -202,6 +202,11 @@ def _source(training: Training) -> str:
 
 
 def _judged_fit(outside: int, checks: int) -> Notice:
+    if not checks:
+        return Notice(
+            "Nothing was checked.",
+            "There are too few responses to compare with predictions in numbers.",
+        )
     text = f"{outside} of {checks} observed numbers lie outside their 94% predictive intervals."
     expected = 0.06 * checks
     good = outside <= expected + 2.0 * np.sqrt(expected)
