@@ -28,6 +28,7 @@ _contracted = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", 
 _reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 _SCALE, _DEGREE = 5.0, 20  # of the polynomial below
+_LOWEST = -680.0  # exponents: what has a lower one is nothing next to `TINY`
 _STEEP = 1.0 / (LAST * LAST)
 
 
@@ -39,7 +40,7 @@ def _tail_coefficients() -> FloatArray:
     return np.asarray(cheb2poly(chebfit(nodes, tails / x, _DEGREE)))
 
 
-_tail = polynomial(_tail_coefficients())
+_tail = polynomial(_tail_coefficients().tolist())
 
 
 class Tile(NamedTuple):
@@ -142,9 +143,10 @@ def _at(tile, known, pair, s):  # type: ignore[no-untyped-def]
 
 @_contracted
 def _fall(early, falls):  # type: ignore[no-untyped-def]
-    """Write exp(-early^2 / 2), (n,)."""
+    """Write exp(-early^2 / 2), (n,), or 0 where products of it would be slow, subnormal numbers."""
     for j in range(falls.shape[0]):
-        falls[j] = exponential(-0.5 * early[j] * early[j])
+        exponent = -0.5 * early[j] * early[j]
+        falls[j] = exponential(exponent) if exponent > _LOWEST else 0.0
 
 
 @_contracted
@@ -162,14 +164,14 @@ def _survive(early, late, falls):  # type: ignore[no-untyped-def]
 
 @_reordered
 def _total_density(tile, known, pair):  # type: ignore[no-untyped-def]
-    """Write a pair's density without what all its terms have in common; return that."""
+    """Write a pair's density without what all its terms have in common; return it with that."""
     a, total = tile.whose[pair], 0.0
     weight, root, fall = known.plain[a, 0], known.plain[a, 1], tile.falls[pair]
     for k in range(fall.shape[0]):
         total += weight[k] * root[k] * fall[k]
     tile.totals[pair] = total
     u = tile.clocks[pair, 0]
-    return DENSITY_AT_0 / (u * math.sqrt(u))
+    return total * (DENSITY_AT_0 / (u * math.sqrt(u)))
 
 
 @_reordered
@@ -193,9 +195,9 @@ def judge(tile, known, n, count):  # type: ignore[no-untyped-def]
     others = slice(TRIALS, last)
     _survive(tile.early[others].ravel(), tile.late[others].ravel(), tile.falls[others].ravel())
     for pair in range(n):
-        factor = _total_density(tile, known, pair)
-        sound = tile.totals[pair] * factor >= TINY
-        tile.logs[pair] = tile.totals[pair] * factor * tile.clocks[pair, 1] if sound else -1.0
+        value = _total_density(tile, known, pair)
+        sound = min(value, tile.totals[pair]) >= TINY
+        tile.logs[pair] = value * tile.clocks[pair, 1] if sound else -1.0
     for pair in range(TRIALS, last):
         _total_survival(tile, known, pair)
         tile.logs[pair] = tile.totals[pair] if tile.totals[pair] >= TINY else -1.0
