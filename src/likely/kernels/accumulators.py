@@ -51,7 +51,8 @@ class Accumulators(NamedTuple):
     Args:
         outputs: log w, log mu, log lambda and the closing rate, if any, (A, 3K + 1).
         slopes: their derivatives by the accumulator's parameters, (A, m, 3K + 1).
-        plain: w, sqrt(lambda), 1 / mu and 2 lambda / mu, (A, 4, K).
+        plain: w, sqrt(lambda), 1 / mu, 2 lambda / mu, and w times lambda^(1/2), lambda^(3/2) and
+            lambda^(3/2) / mu^2, (A, 7, K).
     """
 
     outputs: FloatArray
@@ -97,7 +98,7 @@ def accumulators(weights, part, own, derivatives):  # type: ignore[no-untyped-de
 @_compiled
 def known_by(outputs, slopes, components):  # type: ignore[no-untyped-def]
     """Return accumulators of normalised outputs (A, m) and their derivatives."""
-    plain = np.empty((len(outputs), 4, components))
+    plain = np.empty((len(outputs), 7, components))
     for a in range(len(outputs)):
         for k in range(components):
             log_mu, log_lambda = outputs[a, components + k], outputs[a, 2 * components + k]
@@ -105,6 +106,9 @@ def known_by(outputs, slopes, components):  # type: ignore[no-untyped-def]
             plain[a, 1, k] = math.exp(0.5 * log_lambda)
             plain[a, 2, k] = math.exp(-log_mu)
             plain[a, 3, k] = 2.0 * math.exp(min(log_lambda - log_mu, 600.0))
+            plain[a, 4, k] = plain[a, 0, k] * plain[a, 1, k]
+            plain[a, 5, k] = plain[a, 4, k] * math.exp(log_lambda)
+            plain[a, 6, k] = plain[a, 5, k] * plain[a, 2, k] ** 2
     return Accumulators(outputs, slopes, plain)
 
 

@@ -7,8 +7,9 @@ computes the same trial by trial, and says what races and their wires are.
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -22,6 +23,7 @@ from likely.kernels.pullback import ROWS_AT_ONCE, by_logits, by_rows
 from likely.kernels.race_mixture import NEITHER, chosen_of, log_choice, timed, unpack_race, wired
 from likely.kernels.race_terms import (
     TRIALS,
+    by_moments,
     density_back,
     judge,
     pair_of,
@@ -57,12 +59,14 @@ class Sums(NamedTuple):
     """Sums over trials of cotangents times derivatives.
 
     Args:
-        by_outputs: by the outputs of all accumulators, (n, m).
+        by_outputs: by the outputs of all accumulators, (n, m), but for the moments' share.
+        moments: of terms of all accumulators (see `likely.kernels.race_terms`), (n, 2, 3K).
         late: by the decision time, (rows,).
         wanted: whether they are wanted.
     """
 
     by_outputs: FloatArray
+    moments: FloatArray
     late: FloatArray
     wanted: bool
 
@@ -105,6 +109,7 @@ def _backwards(turned, wires, part, at, inside, sums, gradient):  # type: ignore
     """Write derivatives by the parameters of rows, (rows, p), from those by outputs."""
     count = len(wires.choices)
     x, slopes, outputs = _repeated(at)
+    by_moments(at.known, at.whose, sums.moments, sums.by_outputs)
     by_logits(outputs, sums.by_outputs, part.components)
     found = np.zeros((x.shape[1], padded(len(x))))
     wanted = everything(part.sizes)
@@ -142,9 +147,26 @@ def _alone(known, who, r, s, chosen, at, cotangent, sums):  # type: ignore[no-un
 
 
 @_compiled
+def _share(tile, known, t, first, last, cotangent, sums):  # type: ignore[no-untyped-def]
+    """Add the derivatives of trial t of a tile, the first of whose survivors are given."""
+    closing, rate = sums.by_outputs.shape[1] > sums.moments.shape[2], sums.moments.shape[2]
+    place = tile.places[t]
+    late, fast = density_back(tile, known, t, cotangent, sums.moments[place, 0])
+    if closing:
+        sums.by_outputs[place, rate] += fast
+    for pair in range(first, last):
+        place = tile.places[pair]
+        by_s, fast = survival_back(tile, known, pair, cotangent, sums.moments[place, 1])
+        late += by_s
+        if closing:
+            sums.by_outputs[place, rate] += fast
+    sums.late[tile.rows[t]] += late
+
+
+@_compiled
 def _together(tile, n, network, at, cotangents, values, sums):  # type: ignore[no-untyped-def]
     """Write the log densities of a tile's first n trials, and add their derivatives."""
-    count, known, by = len(at.by_outputs), network.known, sums.by_outputs
+    count, known = len(at.by_outputs), network.known
     judge(tile, known, n, count)
     for t in range(n):
         i, r, value = tile.trials[t], tile.rows[t], tile.logs[t]
@@ -158,10 +180,7 @@ def _together(tile, n, network, at, cotangents, values, sums):  # type: ignore[n
             cotangent = cotangents[i]
             values[i] = _alone(known, who, r, tile.times[t], chosen, at, cotangent, sums)
         elif sums.wanted:
-            late = density_back(tile, known, t, cotangents[i], by[tile.places[t]])
-            for pair in range(first, last):
-                late += survival_back(tile, known, pair, cotangents[i], by[tile.places[pair]])
-            sums.late[r] += late
+            _share(tile, known, t, first, last, cotangents[i], sums)
 
 
 @_compiled
@@ -212,34 +231,54 @@ def _block(wires, network, rows, order, begins, data, values, sums, rooms, insid
 
 
 @_compiled
-def race_pullback(weights, whole, real, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
-    """Write log densities (n,), and, unless it has no rows, the gradient (r, p), which begins at 0.
-
-    Takes weights beside transposed ones (`likely.kernels.perceptron.transposed`), what `pack_race`
-    returns, rows (r, p), the row of each trial or nothing (n,), trials (n, 2), and cotangents (n,).
-    Without an index all trials have the only row, or each its own.
-    """
-    wires, part = unpack_race(whole, real)
+def _pull(weights, packed, terms, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+    """Do what the kernels below do."""
+    wires, part = unpack_race(packed[0], packed[1])
     plain, turned = weights[: len(weights) // 2], weights[len(weights) // 2 :]
-    count, components, size = len(wires.choices), part.components, part.sizes[-1]
+    count, size = len(wires.choices), part.sizes[-1]
     which = np.empty(len(trials), dtype=np.int64)
     for i in range(len(trials)):
         which[i] = row_of(index, len(theta), i)
     order, begins = group_by(which, len(theta))
     rooms = (
-        room(count, components, size),
-        room_for_tile(count, components),
+        room(count, len(terms), size),
+        room_for_tile(count, terms),
         np.empty((count, count, size)),
     )
     step = max(ROWS_AT_ONCE // count, 1)
     for first in range(0, len(theta), step):
         rows = theta[first : first + step]
         network = _evaluated(plain, part, wired(wires, rows))
-        inside = np.empty(len(rows), dtype=np.bool_)
-        wanted = len(gradient) > 0
-        sums = Sums(np.zeros((len(rows) * count, size)), np.zeros(len(rows)), wanted)
+        inside, all_of_them = np.empty(len(rows), dtype=np.bool_), len(rows) * count
+        sums = Sums(
+            np.zeros((all_of_them, size)),
+            np.zeros((all_of_them, 2, 3 * len(terms))),
+            np.zeros(len(rows)),
+            len(gradient) > 0,
+        )
         ours = begins[first : first + len(rows) + 1]
-        _block(wires, network, rows, order, ours, (trials, cotangents), values, sums, rooms, inside)
-        if wanted:
+        data = trials, cotangents
+        _block(wires, network, rows, order, ours, data, values, sums, rooms, inside)
+        if sums.wanted:
             own = gradient[first : first + step]
             _backwards(turned, wires, part, network, inside, sums, own)
+
+
+@functools.cache
+def race_pullback(components: int) -> Any:
+    """Return the kernel for races of accumulators of that many terms.
+
+    It takes weights beside transposed ones (`likely.kernels.perceptron.transposed`), what
+    `pack_race` returns, rows (r, p), the row of each trial or nothing (n,), trials (n, 2),
+    cotangents (n,), and fills values (n,) and gradient (r, p), which begins at 0, or (0, p) if none
+    is wanted. Without an index all trials have the only row, or each its own.
+    """
+    terms = (0.0,) * components
+
+    @_compiled
+    def pullback(weights, whole, real, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+        packed = whole, real
+        _pull(weights, packed, terms, theta, index, trials, cotangents, values, gradient)
+
+    pullback.py_func.__qualname__ = f"race_pullback_{components}"
+    return pullback

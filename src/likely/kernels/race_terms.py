@@ -25,7 +25,12 @@ TRIALS = 32  # of a tile: what it holds should stay close to the processor
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 _contracted = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
-_reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+_inlined = numba.njit(  # to pass a tile costs more than these functions
+    nogil=True,
+    error_model="numpy",
+    fastmath={"reassoc", "contract", "nsz"},
+    forceinline=True,
+)
 
 _SCALE, _DEGREE = 5.0, 20  # of the polynomial below
 _LOWEST = -680.0  # exponents: what has a lower one is nothing next to `TINY`
@@ -59,6 +64,7 @@ class Tile(NamedTuple):
         falls: exp(-early^2 / 2), (P, K).
         totals: densities but for their factors, or survival, (P,).
         logs: of what pairs contribute to the density, (P,).
+        terms: any K numbers: the length of a tuple is known where code is compiled.
     """
 
     trials: np.ndarray
@@ -72,12 +78,13 @@ class Tile(NamedTuple):
     falls: FloatArray
     totals: FloatArray
     logs: FloatArray
+    terms: tuple[float, ...]
 
 
 @_compiled
-def room_for_tile(count, components):  # type: ignore[no-untyped-def]
-    """Return a tile for races of so many accumulators of so many terms."""
-    pairs = TRIALS * count
+def room_for_tile(count, terms):  # type: ignore[no-untyped-def]
+    """Return a tile for races of so many accumulators, of as many terms as there are numbers."""
+    pairs, components = TRIALS * count, len(terms)
     return Tile(
         np.empty(TRIALS, dtype=np.int64),
         np.empty(TRIALS, dtype=np.int64),
@@ -90,6 +97,7 @@ def room_for_tile(count, components):  # type: ignore[no-untyped-def]
         np.empty((pairs, components)),
         np.ones(pairs),
         np.empty(pairs),
+        terms,
     )
 
 
@@ -114,10 +122,10 @@ def put(tile, known, whose, t, trial, row, s, chosen, count):  # type: ignore[no
         _at(tile, known, pair, s)
 
 
-@_contracted
+@_inlined
 def _at(tile, known, pair, s):  # type: ignore[no-untyped-def]
     """Write a pair's clock, and the distances of its terms from their means."""
-    a, clock, components = tile.whose[pair], tile.clocks[pair], tile.early.shape[1]
+    a, clock, components = tile.whose[pair], tile.clocks[pair], len(tile.terms)
     rate = 0.0
     if known.outputs.shape[1] > 3 * components:
         rate = known.outputs[a, 3 * components]
@@ -155,32 +163,29 @@ def _survive(early, late, falls):  # type: ignore[no-untyped-def]
     for j in range(falls.shape[0]):
         e = early[j]
         near, far = _SCALE + abs(e), _SCALE + max(late[j], 0.0)
-        scaled = _SCALE * falls[j] / (near * far)  # one division for two
-        direct = scaled * far * _tail(2.0 * _SCALE * far / (near * far) - 1.0)
-        reflected = scaled * near * _tail(2.0 * _SCALE * near / (near * far) - 1.0)
+        both = _SCALE / (near * far)  # one division for two
+        x, y = both * far, both * near
+        direct = falls[j] * x * _tail(2.0 * x - 1.0)
+        reflected = falls[j] * y * _tail(2.0 * y - 1.0)
         early[j] = max((direct if e >= 0.0 else 1.0 - direct) - reflected, 0.0)
         late[j] = reflected
 
 
-@_reordered
-def _total_density(tile, known, pair):  # type: ignore[no-untyped-def]
-    """Write a pair's density without what all its terms have in common; return it with that."""
-    a, total = tile.whose[pair], 0.0
-    weight, root, fall = known.plain[a, 0], known.plain[a, 1], tile.falls[pair]
-    for k in range(fall.shape[0]):
-        total += weight[k] * root[k] * fall[k]
-    tile.totals[pair] = total
-    u = tile.clocks[pair, 0]
-    return total * (DENSITY_AT_0 / (u * math.sqrt(u)))
+@_inlined
+def _dot(tile, a, b):  # type: ignore[no-untyped-def]
+    """Return the sum over terms of products."""
+    total = 0.0
+    for k in range(len(tile.terms)):
+        total += a[k] * b[k]
+    return total
 
 
-@_reordered
-def _total_survival(tile, known, pair):  # type: ignore[no-untyped-def]
-    """Write a pair's survival."""
-    weight, survival, total = known.plain[tile.whose[pair], 0], tile.early[pair], 0.0
-    for k in range(survival.shape[0]):
-        total += weight[k] * survival[k]
-    tile.totals[pair] = total
+@_inlined
+def _add_multiple(tile, a, factor, kind, moments):  # type: ignore[no-untyped-def]
+    """Add a multiple of a (K,) to the first, second or third moments of terms, (3K,)."""
+    components = len(tile.terms)
+    for k in range(components):
+        moments[kind * components + k] += factor * a[k]
 
 
 @_compiled
@@ -195,12 +200,16 @@ def judge(tile, known, n, count):  # type: ignore[no-untyped-def]
     others = slice(TRIALS, last)
     _survive(tile.early[others].ravel(), tile.late[others].ravel(), tile.falls[others].ravel())
     for pair in range(n):
-        value = _total_density(tile, known, pair)
-        sound = min(value, tile.totals[pair]) >= TINY
+        plain, u = known.plain[tile.whose[pair]], tile.clocks[pair, 0]
+        total = _dot(tile, plain[4], tile.falls[pair])
+        value = total * (DENSITY_AT_0 / (u * math.sqrt(u)))
+        sound = min(value, total) >= TINY
+        tile.totals[pair] = total
         tile.logs[pair] = value * tile.clocks[pair, 1] if sound else -1.0
     for pair in range(TRIALS, last):
-        _total_survival(tile, known, pair)
-        tile.logs[pair] = tile.totals[pair] if tile.totals[pair] >= TINY else -1.0
+        total = _dot(tile, known.plain[tile.whose[pair], 0], tile.early[pair])
+        tile.totals[pair] = total
+        tile.logs[pair] = total if total >= TINY else -1.0
     for begin, end in ((0, n), (TRIALS, last)):
         _logarithms(tile.logs[begin:end])
 
@@ -213,44 +222,54 @@ def _logarithms(x):  # type: ignore[no-untyped-def]
         x[j] = found if x[j] > 0.0 else np.nan
 
 
-@_reordered
-def density_back(tile, known, pair, cotangent, by):  # type: ignore[no-untyped-def]
-    """Add to the derivatives by outputs (m,) that of a log density; return that by time."""
-    a, clock, components = tile.whose[pair], tile.clocks[pair], tile.early.shape[1]
-    weight, root, pace = known.plain[a, 0], known.plain[a, 1], known.plain[a, 2]
-    early, fall = tile.early[pair], tile.falls[pair]
-    u, scale = clock[0], cotangent / tile.totals[pair]
-    v, by_u = 1.0 / u, 0.0
-    for k in range(components):
-        shape = root[k] * root[k]
-        share = scale * weight[k] * root[k] * fall[k]
-        by[k] += share
-        by[components + k] += share * shape * pace[k] * (u * pace[k] - 1.0)
-        by[2 * components + k] += share * (0.5 - 0.5 * early[k] * early[k])
-        by_u += share * shape * (pace[k] - v) * (pace[k] + v)
-    by_u = -1.5 * v * cotangent - 0.5 * by_u
-    if by.shape[0] > 3 * components:
-        by[3 * components] += by_u * clock[2] + cotangent * clock[4]
-    return by_u * clock[1] + cotangent * clock[3]
+@_inlined
+def density_back(tile, known, pair, cotangent, moments):  # type: ignore[no-untyped-def]
+    """Add to moments (3K,) those of a log density; return derivatives by time and closing rate."""
+    plain, clock, fall = known.plain[tile.whose[pair]], tile.clocks[pair], tile.falls[pair]
+    scale = cotangent / tile.totals[pair]
+    u = clock[0]
+    v = 1.0 / u
+    _add_multiple(tile, fall, scale, 0, moments)
+    _add_multiple(tile, fall, scale * u, 1, moments)
+    _add_multiple(tile, fall, scale * v, 2, moments)
+    excess = _dot(tile, plain[6], fall) - v * v * _dot(tile, plain[5], fall)
+    by_u = -1.5 * v * cotangent - 0.5 * scale * excess
+    return by_u * clock[1] + cotangent * clock[3], by_u * clock[2] + cotangent * clock[4]
 
 
-@_reordered
-def survival_back(tile, known, pair, cotangent, by):  # type: ignore[no-untyped-def]
-    """Add to the derivatives by outputs (m,) that of a log survival; return that by time."""
-    a, clock, components = tile.whose[pair], tile.clocks[pair], tile.early.shape[1]
-    weight, root, ratio = known.plain[a, 0], known.plain[a, 1], known.plain[a, 3]
-    survival, reflected, fall = tile.early[pair], tile.late[pair], tile.falls[pair]
-    scale, dense = cotangent / tile.totals[pair], 0.0
-    over = DENSITY_AT_0 / math.sqrt(clock[0])
-    for k in range(components):
-        share = scale * weight[k]
-        by[k] += share * survival[k]
-        mirrored = share * ratio[k] * reflected[k]
-        direct = share * root[k] * over * fall[k]
-        by[components + k] += mirrored
-        by[2 * components + k] += direct - mirrored
-        dense += direct
-    by_u = -dense / clock[0]
-    if by.shape[0] > 3 * components:
-        by[3 * components] += by_u * clock[2]
-    return by_u * clock[1]
+@_inlined
+def survival_back(tile, known, pair, cotangent, moments):  # type: ignore[no-untyped-def]
+    """Add to moments (3K,) those of a log survival; return derivatives by time and closing rate."""
+    clock, fall = tile.clocks[pair], tile.falls[pair]
+    scale = cotangent / tile.totals[pair]
+    dense = scale * DENSITY_AT_0 / math.sqrt(clock[0])
+    _add_multiple(tile, tile.early[pair], scale, 0, moments)
+    _add_multiple(tile, tile.late[pair], scale, 1, moments)
+    _add_multiple(tile, fall, dense, 2, moments)
+    by_u = -dense * _dot(tile, known.plain[tile.whose[pair], 4], fall) / clock[0]
+    return by_u * clock[1], by_u * clock[2]
+
+
+@_compiled
+def by_moments(known, whose, moments, by_outputs):  # type: ignore[no-untyped-def]
+    """Add to derivatives by outputs (n, m) what the moments (n, 2, 3K) of terms are worth.
+
+    Moments are those of densities, and then those of survival.
+    """
+    components = known.plain.shape[2]
+    for i in range(len(whose)):
+        plain, by = known.plain[whose[i]], by_outputs[i]
+        for k in range(components):
+            first, second, third = k, components + k, 2 * components + k
+            pace, ratio = plain[2, k], plain[3, k]
+            m = moments[i, 0]
+            faster = plain[5, k] * pace * (pace * m[second] - m[first])
+            slower = plain[5, k] * (m[third] - pace * m[first])
+            by[first] += plain[4, k] * m[first]
+            by[second] += faster
+            by[third] += 0.5 * (plain[4, k] * m[first] - faster - slower)
+            m = moments[i, 1]
+            mirrored = plain[0, k] * ratio * m[second]
+            by[first] += plain[0, k] * m[first]
+            by[second] += mirrored
+            by[third] += plain[4, k] * m[third] - mirrored

@@ -182,8 +182,10 @@ class RaceDensity(CompiledDensity):
 
     @property
     def kernels(self) -> Kernels:
-        """The loops of its compiled code."""
-        return Kernels(race_log_likelihood, race_draws, race_pullback)
+        """The loops of its compiled code; of mixtures alone."""
+        assert isinstance(self.form, MixtureForm)
+        pullback = race_pullback(self.form.mixture.components)
+        return Kernels(race_log_likelihood, race_draws, pullback)
 
     def prepared(self, weights: FloatArray) -> FloatArray:
         """Return them, and, of mixtures, after them the same with transposed kernels."""
