@@ -155,15 +155,104 @@ def test_numba_callers_do_what_the_entry_points_do(
     """For density and draws."""
     rows, trials = _rows(density, 1), _trials(density)
     index, cotangents = np.empty(0, dtype=np.int64), np.linspace(0.5, 1.5, len(trials))
-    values, gradient = density.compiled_pullback()(weights, rows, index, trials, cotangents, True)
-    expected, jacobian = density.evaluate(weights, rows, trials)
+    prepared, pullback = density.prepared(weights), density.compiled_pullback()
+    values, gradient = pullback(prepared, rows, index, trials, cotangents, True)
+    expected, slopes = density.pull(prepared, rows, index, trials, cotangents)
     np.testing.assert_array_equal(values, expected)
-    np.testing.assert_allclose(gradient, cotangents[None] @ jacobian, rtol=1e-12)
+    np.testing.assert_array_equal(gradient, slopes)
     uniforms, normals = np.random.default_rng(1).random((9, 2)), np.zeros(9)
     np.testing.assert_array_equal(
         density.compiled_draws()(weights, rows, uniforms, normals),
         density.transform(weights, rows, uniforms, normals),
     )
+
+
+def _alike(density: RaceDensity) -> FloatArray:
+    """Return rows (5, p): two that differ in t, one of like accumulators, one without support."""
+    rows, names = _rows(density, 5), list(density.declaration.names)
+    rows[1] = rows[0]
+    rows[1, names.index("t")] += 0.05
+    for name in names:
+        if name[-1].isdigit():
+            rows[2, names.index(name)] = rows[2, names.index(f"{name[:-1]}1")]
+    rows[4, names.index("a")] = np.nan
+    return rows
+
+
+def _assert_pulled(
+    density: RaceDensity,
+    weights: FloatArray,
+    rows: FloatArray,
+    index: np.ndarray,
+    trials: FloatArray,
+) -> None:
+    """Compare with the derivatives of each trial by its own parameters."""
+    own = rows[index] if len(index) else rows
+    expected, jacobian = density.evaluate(weights, own, trials)
+    cotangents = np.random.default_rng(1).normal(size=len(trials))
+    cotangents[::5] = 0.0
+    summed = np.zeros_like(rows)
+    which = index if len(index) else np.arange(len(trials)) % len(rows)
+    np.add.at(summed, which, cotangents[:, None] * jacobian)
+    cotangents[~np.isfinite(expected)] = np.inf  # which add nothing
+    prepared = density.prepared(weights)
+    values, gradient = density.pull(prepared, rows, index, trials, cotangents)
+    np.testing.assert_allclose(values, expected, rtol=1e-11, atol=1e-11)
+    largest = 1.0 + np.abs(summed).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(gradient / largest, summed / largest, atol=1e-9)
+    alone, none = density.pull(prepared, rows, index, trials, None)
+    np.testing.assert_array_equal(alone, values)
+    assert none.shape == (0, rows.shape[1])
+
+
+def _ordinary(density: RaceDensity, n: int) -> FloatArray:
+    """Return trials (n, 2) with a time and a choice, some of them too early."""
+    rng = np.random.default_rng(7)
+    choices = rng.choice(density.declaration.choices, n).astype(float)
+    return np.stack([0.15 + rng.gamma(1.5, 0.4, n), choices], axis=1)
+
+
+def test_derivatives_by_rows_that_trials_share(density: RaceDensity, weights: FloatArray) -> None:
+    """Of trials of every kind, at rows that share accumulators or have no support."""
+    trials = np.concatenate([_ordinary(density, 300), _trials(density)])
+    rows = _alike(density)
+    index = np.random.default_rng(2).integers(0, len(rows), len(trials))
+    _assert_pulled(density, weights, rows, index, trials)
+    _assert_pulled(density, weights, np.tile(rows, (40, 1)), index + 5 * (index % 40), trials)
+
+
+def test_derivatives_by_one_row_and_by_rows_of_their_own(
+    density: RaceDensity, weights: FloatArray
+) -> None:
+    """More of either than lie in a tile or a block, and none at all."""
+    index = np.empty(0, dtype=np.int64)
+    trials = np.concatenate([_trials(density), _ordinary(density, 150)])
+    trials = trials[trials[:, 0] != 40.0]  # derivatives so far out hang on the network's last bits
+    _assert_pulled(density, weights, _rows(density, 1), index, trials)
+    _assert_pulled(density, weights, _rows(density, len(trials)), index, trials)
+    values, gradient = density.pull(
+        density.prepared(weights), _rows(density, 1), index, trials[:0], np.empty(0)
+    )
+    assert values.shape == (0,)
+    np.testing.assert_array_equal(gradient, 0.0)
+
+
+def test_derivatives_far_out(density: RaceDensity, weights: FloatArray) -> None:
+    """From the times of which no sum underflows to those of which all do, each on its own."""
+    closing = density.form.mixture.closing  # type: ignore[attr-defined]
+    times = np.concatenate(
+        [np.geomspace(1e-5, 0.1, 40), np.geomspace(1.0, 3.0 if closing else 3e3)]
+    )
+    rows, index = _rows(density, 1), np.empty(0, dtype=np.int64)
+    t = rows[0, density.declaration.non_decision_column]
+    for choice in density.declaration.choices:
+        trials = np.stack([t + times, np.full(len(times), choice)], axis=1)
+        values, _ = density.evaluate(weights, rows, trials)
+        assert values.min() < -1000.0
+        assert (values > -100.0).any()
+        own = np.repeat(rows, len(times), axis=0)
+        _assert_pulled(density, weights, own, np.arange(len(times)), trials)
+        _assert_pulled(density, weights, rows, index, trials)
 
 
 def test_scaled_tails() -> None:

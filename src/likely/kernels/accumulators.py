@@ -28,9 +28,9 @@ _compiled = numba.njit(nogil=True, error_model="numpy")
 
 ALL, NOBODY = -1, -2  # in place of the choice that was made
 
-_TINY = 1e-280  # sums below are made from logarithms
+TINY = 1e-280  # sums below are made from logarithms
 _SCALE, _INTERVALS, _DEGREE = 3.0, 128, 6  # of the table of scaled tails
-_DENSITY_AT_0 = 1.0 / math.sqrt(2.0 * math.pi)
+DENSITY_AT_0 = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 def _tail_table() -> np.ndarray:
@@ -51,7 +51,8 @@ class Accumulators(NamedTuple):
     Args:
         outputs: log w, log mu, log lambda and the closing rate, if any, (A, 3K + 1).
         slopes: their derivatives by the accumulator's parameters, (A, m, 3K + 1).
-        plain: w, sqrt(lambda), 1 / mu and 2 lambda / mu, (A, 4, K).
+        plain: w, sqrt(lambda), 1 / mu, 2 lambda / mu, and w times lambda^(1/2), lambda^(3/2) and
+            lambda^(3/2) / mu^2, (A, 7, K).
     """
 
     outputs: FloatArray
@@ -71,7 +72,7 @@ class Moment(NamedTuple):
         by: their derivatives by log w, log mu and log lambda, (C, 2, 3K).
         by_time: their derivatives by the stretched time, (C, 2).
         odds: probability that an accumulator was the first, (C,).
-        joined: workspace, (3K + 1,).
+        by_outputs: derivatives of the race, by all outputs of each accumulator, (C, m).
     """
 
     clocks: FloatArray
@@ -82,7 +83,7 @@ class Moment(NamedTuple):
     by: FloatArray
     by_time: FloatArray
     odds: FloatArray
-    joined: FloatArray
+    by_outputs: FloatArray
 
 
 @_compiled
@@ -91,21 +92,29 @@ def accumulators(weights, part, own, derivatives):  # type: ignore[no-untyped-de
     representatives, which = distinct_rows(own, len(own))
     distinct = rows_of(own, representatives, 0, len(representatives))
     outputs, slopes = mixtures_at(weights, part, distinct, derivatives)
-    components = part.components
-    plain = np.empty((len(distinct), 4, components))
-    for a in range(len(distinct)):
+    return known_by(outputs, slopes, part.components), which
+
+
+@_compiled
+def known_by(outputs, slopes, components):  # type: ignore[no-untyped-def]
+    """Return accumulators of normalised outputs (A, m) and their derivatives."""
+    plain = np.empty((len(outputs), 7, components))
+    for a in range(len(outputs)):
         for k in range(components):
             log_mu, log_lambda = outputs[a, components + k], outputs[a, 2 * components + k]
             plain[a, 0, k] = math.exp(outputs[a, k])
             plain[a, 1, k] = math.exp(0.5 * log_lambda)
             plain[a, 2, k] = math.exp(-log_mu)
             plain[a, 3, k] = 2.0 * math.exp(min(log_lambda - log_mu, 600.0))
-    return Accumulators(outputs, slopes, plain), which
+            plain[a, 4, k] = plain[a, 0, k] * plain[a, 1, k]
+            plain[a, 5, k] = plain[a, 4, k] * math.exp(log_lambda)
+            plain[a, 6, k] = plain[a, 5, k] * plain[a, 2, k] ** 2
+    return Accumulators(outputs, slopes, plain)
 
 
 @_compiled
-def room(count, components):  # type: ignore[no-untyped-def]
-    """Return room for a race of some accumulators at one time."""
+def room(count, components, outputs):  # type: ignore[no-untyped-def]
+    """Return room for a race of some accumulators, of so many terms and outputs, at one time."""
     terms = count * components
     return Moment(
         np.empty((count, 6)),
@@ -116,7 +125,7 @@ def room(count, components):  # type: ignore[no-untyped-def]
         np.empty((count, 2, 3 * components)),
         np.empty((count, 2)),
         np.empty(count),
-        np.empty(3 * components + 1),
+        np.empty((count, outputs)),
     )
 
 
@@ -173,8 +182,8 @@ def _density(known, a, c, at):  # type: ignore[no-untyped-def]
     for k in range(components):
         by[k] = weight[k] * root[k] * at.falls[c * components + k]
         total += by[k]
-    factor = _DENSITY_AT_0 / (u * math.sqrt(u))
-    if total * factor < _TINY:
+    factor = DENSITY_AT_0 / (u * math.sqrt(u))
+    if total * factor < TINY:
         _from_logarithms(known, a, c, 0, at)
         at.logs[c, 0] += at.clocks[c, 1]
         return
@@ -204,10 +213,10 @@ def _survival(known, a, c, at):  # type: ignore[no-untyped-def]
         survival = (direct if early >= 0.0 else 1.0 - direct) - reflected
         by[k] = weight[k] * max(survival, 0.0)
         by[components + k] = weight[k] * ratio[k] * reflected
-        by[2 * components + k] = weight[k] * root[k] * over * _DENSITY_AT_0 * fall
+        by[2 * components + k] = weight[k] * root[k] * over * DENSITY_AT_0 * fall
         total += by[k]
         dense += by[2 * components + k]
-    if total < _TINY:
+    if total < TINY:
         _from_logarithms(known, a, c, 1, at)
         return
     scale = 1.0 / total

@@ -42,7 +42,7 @@ _reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "c
 
 
 @_compiled
-def _by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
+def by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
     """Add to gradient (rows, p), given derivatives dx (rows, m) by inputs; dx is lost."""
     count = features.shape[0]
     if x.shape[1] > count:
@@ -63,7 +63,7 @@ def _by_rows(features, rows, x, dx, gradient):  # type: ignore[no-untyped-def]
 
 
 @_reordered
-def _by_logits(outputs, by_outputs, terms):  # type: ignore[no-untyped-def]
+def by_logits(outputs, by_outputs, terms):  # type: ignore[no-untyped-def]
     """Turn derivatives by what `normalise` and `close` made into those by the outputs."""
     for i in range(outputs.shape[0]):
         total = 0.0
@@ -245,12 +245,12 @@ def _puller(components: int) -> Any:
                 else:
                     tops[groups[0][0] : groups[0][kinds]] = -np.inf
             if gradient.shape[0] > 0:
-                _by_logits(outputs, by_outputs, terms)
+                by_logits(outputs, by_outputs, terms)
                 found = np.zeros((x.shape[1], padded(rows.shape[0])))
                 backward(turned, layout.sizes, slopes, wanted, abreast(by_outputs), found)
                 by_inputs = np.ascontiguousarray(found.T[: rows.shape[0]])
                 ours = gradient[block : block + ROWS_AT_ONCE]
-                _by_rows(layout.features, rows, x, by_inputs, ours)
+                by_rows(layout.features, rows, x, by_inputs, ours)
                 for r in range(rows.shape[0]):
                     if not supported(layout.support, rows[r]):
                         ours[r] = 0.0  # what is no number spoils nothing else

@@ -29,7 +29,7 @@ COARSE, FINE = 150, 256  # nodes to find where a race takes place, and to integr
 SHORTEST, LONGEST = 1e-9, 1e6  # seconds among which that is looked for
 NEGLIGIBLE = 1e-9  # of a race's mass
 
-_NEITHER = -3  # in place of a choice: a value that is none
+NEITHER = -3  # in place of a choice: a value that is none
 
 
 class Wires(NamedTuple):
@@ -60,7 +60,7 @@ def pack_race(wires: Wires, part: Packed) -> Packed:
 
 
 @_compiled
-def _unpack_race(whole, real):  # type: ignore[no-untyped-def]
+def unpack_race(whole, real):  # type: ignore[no-untyped-def]
     """Return the wires and the mixture's layout."""
     count, own, parameters = whole[0], whole[1], whole[2]
     support = count * own
@@ -76,7 +76,7 @@ def _unpack_race(whole, real):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _wired(wires, rows):  # type: ignore[no-untyped-def]
+def wired(wires, rows):  # type: ignore[no-untyped-def]
     """Return the parameters of each row's accumulators, (rows * C, m)."""
     count, own = wires.columns.shape
     result = np.empty((rows.shape[0] * count, own))
@@ -123,30 +123,36 @@ def _dot(a, b, n):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _add_derivatives(wires, known, who, factor, at, gradient):  # type: ignore[no-untyped-def]
-    """Add a multiple of the derivative of what `_judge` returned to a gradient (p,).
+def _add_derivatives(known, who, factor, at):  # type: ignore[no-untyped-def]
+    """Add a multiple of the derivative of what `_judge` returned, by the accumulators' outputs.
 
     Returns the derivative by the decision time.
     """
     terms, outputs = 3 * known.plain.shape[2], known.outputs.shape[1]
     by_s = 0.0
     for c in range(len(who)):
-        first, by_u = at.odds[c], 0.0
-        at.joined[:] = 0.0
+        first, by_u, by = at.odds[c], 0.0, at.by_outputs[c]
         for kind in range(2):
             share = first if kind == 0 else 1.0 - first
             if share > 0.0:  # what was not asked for is not there
                 for j in range(terms):
-                    at.joined[j] += share * at.by[c, kind, j]
+                    by[j] += factor * share * at.by[c, kind, j]
                 by_u += share * at.by_time[c, kind]
         by_s += by_u * at.clocks[c, 2] + first * at.clocks[c, 4]
         if outputs > terms:
-            at.joined[terms] = by_u * at.clocks[c, 3] + first * at.clocks[c, 5]
+            by[terms] += factor * (by_u * at.clocks[c, 3] + first * at.clocks[c, 5])
+    return by_s
+
+
+@_compiled
+def _by_parameters(wires, known, who, at, gradient):  # type: ignore[no-untyped-def]
+    """Write the derivative by parameters (p,), given that by the accumulators' outputs."""
+    gradient[:] = 0.0
+    for c in range(len(who)):
         for d in range(wires.columns.shape[1]):
             if wires.columns[c, d] >= 0:
-                own = _dot(at.joined, known.slopes[who[c], d], outputs)
-                gradient[wires.columns[c, d]] += factor * own
-    return by_s
+                own = _dot(at.by_outputs[c], known.slopes[who[c], d], known.outputs.shape[1])
+                gradient[wires.columns[c, d]] += own
 
 
 @_compiled
@@ -164,8 +170,8 @@ def _range(known, who, at):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _log_choice(wires, known, who, chosen, at, gradient):  # type: ignore[no-untyped-def]
-    """Return the log probability of a choice and write its derivative to `gradient` (p,).
+def log_choice(known, who, chosen, at):  # type: ignore[no-untyped-def]
+    """Return the log probability of a choice and write its derivative by the outputs.
 
     It is a sum by the trapezoid rule over the log of time. For a smooth density that vanishes at
     both ends its error is as small as that of rounding.
@@ -173,7 +179,7 @@ def _log_choice(wires, known, who, chosen, at, gradient):  # type: ignore[no-unt
     begin, end = _range(known, who, at)
     step = (end - begin) / (FINE - 1)
     best, total = -np.inf, 0.0
-    gradient[:] = 0.0
+    at.by_outputs[:] = 0.0
     for i in range(FINE):
         log_s = begin + i * step
         advance(known, who, math.exp(log_s), chosen, at)
@@ -181,21 +187,19 @@ def _log_choice(wires, known, who, chosen, at, gradient):  # type: ignore[no-unt
         if value > best:
             shrunk = math.exp(best - value)
             total *= shrunk
-            for d in range(len(gradient)):
-                gradient[d] *= shrunk
+            at.by_outputs[:] *= shrunk
             best = value
         if best > -np.inf:
             share = math.exp(value - best)
             total += share
-            _add_derivatives(wires, known, who, share, at, gradient)
-    for d in range(len(gradient)):
-        gradient[d] /= max(total, 1.0)  # not below 1, unless the choice is impossible
+            _add_derivatives(known, who, share, at)
+    at.by_outputs[:] /= max(total, 1.0)  # not below 1, unless the choice is impossible
     return best + math.log(total * step)
 
 
 @_compiled
-def _chosen(choices, choice):  # type: ignore[no-untyped-def]
-    """Return the index of an encoded choice, or `ALL`, `NOBODY` or `_NEITHER`."""
+def chosen_of(choices, choice):  # type: ignore[no-untyped-def]
+    """Return the index of an encoded choice, or `ALL`, `NOBODY` or `NEITHER`."""
     if choice == np.inf:
         return NOBODY
     if choice == -np.inf or math.isnan(choice):
@@ -203,25 +207,25 @@ def _chosen(choices, choice):  # type: ignore[no-untyped-def]
     for c in range(len(choices)):
         if choices[c] == choice:
             return c
-    return _NEITHER
+    return NEITHER
 
 
 @_compiled
-def _timed(wires, known, who, s, chosen, at, gradient):  # type: ignore[no-untyped-def]
-    """Return the log density of a trial with a time, and write its derivative to `gradient`."""
-    gradient[:] = 0.0
+def timed(known, who, s, chosen, at):  # type: ignore[no-untyped-def]
+    """Return the log density of a trial with a time, and its derivative by the decision time.
+
+    Writes that by the outputs. Where the density is 0 derivatives are 0 too.
+    """
+    at.by_outputs[:] = 0.0
     if chosen == NOBODY and s <= 0.0:
-        return 0.0
-    if chosen == _NEITHER or not 0.0 < s < np.inf:
-        return -np.inf
+        return 0.0, 0.0
+    if chosen == NEITHER or not 0.0 < s < np.inf:
+        return -np.inf, 0.0
     advance(known, who, s, chosen, at)
     value = _judge(chosen, at)
     if not value > -np.inf:
-        return -np.inf
-    by_s = _add_derivatives(wires, known, who, 1.0, at, gradient)
-    if wires.non_decision >= 0:
-        gradient[wires.non_decision] -= by_s
-    return value
+        return -np.inf, 0.0
+    return value, _add_derivatives(known, who, 1.0, at)
 
 
 @_compiled
@@ -231,16 +235,19 @@ def _row(wires, known, who, shift, own, trials, at, values, gradients):  # type:
     found = np.full(count, np.nan)
     slopes = np.empty((count, p))
     for i in own:
-        rt, chosen = trials[i, 0], _chosen(wires.choices, trials[i, 1])
+        rt, chosen = trials[i, 0], chosen_of(wires.choices, trials[i, 1])
         if rt > -np.inf:
-            s = rt - shift
-            values[i] = _timed(wires, known, who, s, chosen, at, gradients[i])
+            values[i], by_s = timed(known, who, rt - shift, chosen, at)
+            _by_parameters(wires, known, who, at, gradients[i])
+            if wires.non_decision >= 0:
+                gradients[i, wires.non_decision] -= by_s
         elif chosen >= 0:
             if math.isnan(found[chosen]):
-                found[chosen] = _log_choice(wires, known, who, chosen, at, slopes[chosen])
+                found[chosen] = log_choice(known, who, chosen, at)
+                _by_parameters(wires, known, who, at, slopes[chosen])
             values[i], gradients[i] = found[chosen], slopes[chosen]
         else:
-            values[i], gradients[i] = -np.inf if chosen == _NEITHER else 0.0, 0.0
+            values[i], gradients[i] = -np.inf if chosen == NEITHER else 0.0, 0.0
 
 
 @_compiled
@@ -250,15 +257,15 @@ def race_log_likelihood(weights, whole, real, theta, trials, values, gradients):
     theta is (1, p) or (n, p), trials (n, 2); `whole` and `real` are those of `pack_race`. Where the
     density is 0 the derivative is 0 too.
     """
-    wires, part = _unpack_race(whole, real)
+    wires, part = unpack_race(whole, real)
     representatives, which = distinct_rows(theta, trials.shape[0])
     order, begins = group_by(which, len(representatives))
     count = len(wires.choices)
-    at = room(count, part.components)
+    at = room(count, part.components, part.sizes[-1])
     for block in range(0, len(representatives), ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, len(representatives))
         rows = rows_of(theta, representatives, block, stop)
-        known, whose = accumulators(weights, part, _wired(wires, rows), True)
+        known, whose = accumulators(weights, part, wired(wires, rows), True)
         for r in range(stop - block):
             own = order[begins[block + r] : begins[block + r + 1]]
             if not supported(wires.support, rows[r]):
@@ -294,14 +301,14 @@ def race_draws(weights, whole, real, theta, uniforms, normals, trials):  # type:
     theta is (1, p) or (n, p), uniforms are (n, 2). A race takes more random numbers than come with
     a trial: the normals are not used. Parameters outside their support give (nan, nan).
     """
-    wires, part = _unpack_race(whole, real)
+    wires, part = unpack_race(whole, real)
     representatives, which = distinct_rows(theta, trials.shape[0])
     order, begins = group_by(which, len(representatives))
     count, bits = len(wires.choices), uniforms.view(np.uint64)
     for block in range(0, len(representatives), ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, len(representatives))
         rows = rows_of(theta, representatives, block, stop)
-        known, whose = accumulators(weights, part, _wired(wires, rows), False)
+        known, whose = accumulators(weights, part, wired(wires, rows), False)
         for r in range(stop - block):
             inside = supported(wires.support, rows[r])
             shift = rows[r, wires.non_decision] if wires.non_decision >= 0 else 0.0

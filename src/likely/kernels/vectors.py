@@ -1,4 +1,4 @@
-"""Exponential and logarithm of single numbers, in loops that the compiler vectorises.
+"""Exponential, logarithm and polynomials of one number, in loops that the compiler vectorises.
 
 Calls into the mathematics library stay scalar in compiled loops; these have no calls and no
 branches. They may be used in loops whose sums the compiler may reorder.
@@ -7,6 +7,7 @@ branches. They may be used in loops whose sums the compiler may reorder.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numba
@@ -93,3 +94,31 @@ def logarithm(x):  # type: ignore[no-untyped-def]
 
 
 _bits_of_magic = 0x4338000000000000
+
+
+def polynomial(coefficients: Sequence[float]) -> Any:
+    """Return the function of x that sums coefficients times powers of x, from the zeroth on.
+
+    It is written out, as two sums, of even and of odd powers.
+    """
+
+    @intrinsic
+    def sum_of_powers(typingctx: Any, x: Any) -> Any:
+        """Return the polynomial at x, a float."""
+
+        def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            double = ir.DoubleType()
+            kind = ir.FunctionType(double, [double] * 3)
+            together = builder.module.declare_intrinsic("llvm.fmuladd", [double], kind)
+            (x,) = values
+            square, sums = builder.fmul(x, x), []
+            for parity in range(2):
+                *lower, total = (double(float(c)) for c in coefficients[parity::2])
+                for c in reversed(lower):
+                    total = builder.call(together, [total, square, c])
+                sums.append(total)
+            return builder.call(together, [sums[1], x, sums[0]])
+
+        return types.float64(types.float64), emit
+
+    return sum_of_powers

@@ -21,6 +21,7 @@ from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.kernels.native import Kernels, Packed
+from likely.kernels.perceptron import transposed
 from likely.kernels.race_mixture import (
     COARSE,
     FINE,
@@ -32,6 +33,7 @@ from likely.kernels.race_mixture import (
     race_draws,
     race_log_likelihood,
 )
+from likely.kernels.race_pullback import race_pullback
 from likely.networks.in_jax import (
     draws_of_law,
     evaluate_in_jax,
@@ -180,12 +182,16 @@ class RaceDensity(CompiledDensity):
 
     @property
     def kernels(self) -> Kernels:
-        """The loops of its compiled code."""
-        return Kernels(race_log_likelihood, race_draws)
+        """The loops of its compiled code; of mixtures alone."""
+        assert isinstance(self.form, MixtureForm)
+        pullback = race_pullback(self.form.mixture.components)
+        return Kernels(race_log_likelihood, race_draws, pullback)
 
     def prepared(self, weights: FloatArray) -> FloatArray:
-        """Return them as they are."""
-        return weights
+        """Return them, and, of mixtures, after them the same with transposed kernels."""
+        if not isinstance(self.form, MixtureForm):
+            return weights
+        return np.concatenate([weights, transposed(weights, self.form.mixture.sizes)])
 
     @property
     def packed(self) -> Packed:
