@@ -209,9 +209,10 @@ def _judged_fit(outside: int, checks: int) -> Notice:
         )
     text = f"{outside} of {checks} observed numbers lie outside their 94% predictive intervals."
     expected = 0.06 * checks
-    good = outside <= expected + 2.0 * np.sqrt(expected)
+    most = expected + 2.0 * np.sqrt(expected)
+    good = outside <= most
     advice = (
-        "That is what chance alone would give."
+        f"Chance alone would give about {expected:.1f}, and seldom more than {int(most)}."
         if good
         else f"Chance alone would give about {expected:.0f}: the model misses something. Look "
         "where, in the figures; a covariate, another boundary, variability over trials or lapses "
