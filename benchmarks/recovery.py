@@ -64,7 +64,8 @@ in bold where it is less than {FEWEST} or all of them. Parameters in italics are
 recover; their model's page says why. A low correlation with full coverage is no fault of the
 likelihood: so many trials do not tell more. Boxes reach far: in many of these data sets nearly all
 responses are alike. Where two populations of the sampler ended more than {APART} posterior standard
-deviations apart in any parameter, in some data sets, that is said.
+deviations apart in any parameter, in some data sets, that is said. Models that are not listed have
+not been measured yet.
 
 Made by `uv run python benchmarks/recovery.py --page docs/recovery.md`.
 
