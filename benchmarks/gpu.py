@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from statistics import median
 
 import arviz as az
 import jax
 import numpy as np
 import pymc as pm
-from gradient import CONDITIONS, MOVED, SEED, ours, trials
+from gradient import CONDITIONS, MODES, SEED, ours, seconds, trials
 
 import likely as lk
 from likely.networks.foreign import pull_in_jax
@@ -32,7 +33,6 @@ KINDS = (
 )  # fmt: skip
 TRIALS = 2_000
 SIZES = (4_000, 100_000, 1_000_000)
-REPEATS = 50
 LONGEST_SHIFT = 0.3  # seconds: upper end of non-decision times
 
 
@@ -69,20 +69,6 @@ def _farthest(ours: FloatArray, theirs: FloatArray) -> float:
     return float(np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1.0)))
 
 
-def milliseconds(model: pm.Model, mode: str | None) -> float:
-    """Return the median time of value and gradient after the first."""
-    function = model.logp_dlogp_function(ravel_inputs=True, mode=mode)
-    function.set_extra_values({})
-    start = model.initial_point()
-    point = MOVED + np.concatenate([np.ravel(start[v.name]) for v in model.value_vars])
-    took = []
-    for _ in range(REPEATS + 1):
-        began = time.perf_counter()
-        np.asarray(function(point)[1])  # waits for JAX
-        took.append(time.perf_counter() - began)
-    return 1e3 * float(np.median(took[1:]))
-
-
 def posterior(model: pm.Model, sampler: str) -> tuple[dict[str, FloatArray], float]:
     """Return draws of the scalars and mean drift, and seconds."""
     began = time.perf_counter()
@@ -109,10 +95,10 @@ def main() -> None:
     for name in KINDS:
         lines.append((name, *(f"{far:.1e}" for far in differences(name))))
     print(aligned(lines), flush=True)
-    lines = [("trials", "GPU, ms", "CPU, ms")]
+    lines = [("trials", "CPU, ms", "GPU, ms")]
     for n in SIZES[: 2 if options.quick else None]:
         model = ours(trials(n), "42 rows", "ddm")
-        lines.append((f"{n:,}", *(f"{milliseconds(model, m):.2f}" for m in ("JAX", None))))
+        lines.append((f"{n:,}", *(f"{1e3 * median(seconds(model, mode)):.2f}" for mode in MODES)))
     print(aligned(lines), flush=True)
     model = ours(trials(SIZES[0]), "42 rows", "ddm")
     on_gpu, took = posterior(model, "numpyro")
