@@ -10,7 +10,8 @@ import pytest
 from likely.declaration import Declaration, Parameter
 from likely.errors import ParameterError
 from likely.networks.classic import ClassicDensity, Inputs, log_choices
-from likely.networks.network import ACTIVATIONS, Layers, LinenNetwork
+from likely.networks.flax_modules import LinenNetwork
+from likely.networks.network import ACTIVATIONS, Layers
 from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED
 
 BOX = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +272,12 @@ def test_outside_the_box_it_extrapolates_and_then_stands_still() -> None:
     assert gradients[1, 0] != 0.0
     meaningless = {"v": 1.0, "a": -1.5, "z": 0.5, "t": 0.3}
     assert (ddm.logp(meaningless, trials) == -np.inf).all()
+
+
+def test_only_training_waits_for_flax() -> None:
+    code = (
+        "import sys, pandas as pd, likely as lk; theta = dict(v=1.0, a=1.2, z=0.5, t=0.3); "
+        "lk.load('ddm').logp(theta, pd.DataFrame({'rt': [0.7], 'choice': [1]})); "
+        "sys.exit(bool({'flax', 'optax'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

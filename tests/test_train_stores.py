@@ -15,7 +15,7 @@ from learnable import Bumps, Waves, smooth_set
 
 import likely as lk
 from likely.errors import FileFormatError, ParameterError
-from likely.networks.network import LinenNetwork
+from likely.networks.flax_modules import LinenNetwork
 
 FEW = lk.Recipe(epochs=2, batch=64)
 

@@ -29,7 +29,8 @@ from likely.errors import ParameterError
 from likely.likelihood import Likelihood, Training
 from likely.losses import Loss, cross_entropy, huber
 from likely.networks.classic import ClassicDensity, Inputs
-from likely.networks.network import Activation, Layers, Network, as_network, require_outputs
+from likely.networks.flax_modules import as_network
+from likely.networks.network import Activation, Layers, Network, require_outputs
 from likely.progress import Progress
 from likely.supervised import Epoch, Learnt, Problem, Recipe, learn
 

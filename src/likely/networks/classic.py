@@ -34,18 +34,10 @@ from likely.kernels.mixture import REACH
 from likely.kernels.native import Kernels, Packed
 from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.law import supported
-from likely.networks.network import (
-    ACTIVATIONS,
-    Layers,
-    LinenNetwork,
-    Network,
-    NnxNetwork,
-    as_network,
-)
+from likely.networks.network import ACTIVATIONS, Layers, Network
 from likely.trials import NO_RESPONSE, TIME_UNOBSERVED
 from likely.typing import FloatArray
 
-_FOREIGN = (LinenNetwork, NnxNetwork)
 AT_ONCE = 64  # trials whose times are tabulated together when drawing in JAX
 
 
@@ -166,6 +158,8 @@ def _module(name: str, described: str, modules: Mapping[str, Any]) -> Network:
             f"its network '{name}' is a Flax module, whose code a file cannot hold; give it in "
             f'Python to load: modules={{"{name}": {described.split("(")[0]}(...)}}.'
         )
+    from likely.networks.flax_modules import as_network
+
     try:
         return as_network(modules[name])
     except ParameterError as error:
@@ -239,7 +233,7 @@ class ClassicDensity(CompiledDensity):
                 networks[name] = _module(name, described["module"], modules)
             else:
                 networks[name] = Layers.from_specification(described)
-        idle = [name for name in modules if not isinstance(networks.get(name), _FOREIGN)]
+        idle = [n for n in modules if n not in networks or isinstance(networks[n], Layers)]
         if idle:
             raise FileFormatError(f"it has no module '{idle[0]}', for which one is given.")
         return cls(Inputs(declaration, seconds, bool(decision_time)), **networks)

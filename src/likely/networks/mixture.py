@@ -22,12 +22,11 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import unflatten_dict
 from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
@@ -46,8 +45,11 @@ from likely.kernels.pullback import mixture_pullback
 from likely.networks.in_jax import evaluate_in_jax, log_density_of_law, log_density_of_rows
 from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.inverse_gaussian import Mixture, draw_trials
-from likely.networks.perceptron import Perceptron, weight_shapes
+from likely.networks.shapes import weight_shapes
 from likely.typing import FloatArray
+
+if TYPE_CHECKING:
+    from likely.networks.perceptron import Perceptron
 
 WIDE = 3.0  # a positive box that spans a factor of more than this also enters by its logarithm
 
@@ -201,10 +203,14 @@ class MixtureDensity(CompiledDensity):
     @property
     def network(self) -> Perceptron:
         """The perceptron, in Flax."""
+        from likely.networks.perceptron import Perceptron
+
         return Perceptron(self.hidden, self.outputs_wanted)
 
     def outputs(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> jax.Array:
         """Return the network's outputs (..., 3CK) for parameter rows (..., p)."""
+        from flax.traverse_util import unflatten_dict
+
         variables = {"params": unflatten_dict(dict(arrays), sep="/")}
         return self.network.apply(variables, self.inputs(theta))
 

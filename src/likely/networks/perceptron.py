@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -40,14 +39,3 @@ class Perceptron(nn.Module):
             self.outputs, use_bias=False, kernel_init=nn.initializers.zeros_init(), name="skip"
         )
         return last(y) + skip(x)
-
-
-def weight_shapes(sizes: tuple[int, ...], *, skip: bool = True) -> dict[str, tuple[int, ...]]:
-    """Return name -> shape of a perceptron's weights, for widths from inputs to outputs."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for i, (m, n) in enumerate(itertools.pairwise(sizes)):
-        shapes[f"dense{i}/kernel"] = (m, n)
-        shapes[f"dense{i}/bias"] = (n,)
-    if skip:
-        shapes["skip/kernel"] = (sizes[0], sizes[-1])
-    return shapes
