@@ -1,8 +1,8 @@
 """Log densities where one parameter alone changes from trial to trial, as under a regression.
 
 The network is evaluated on a fixed grid of that parameter, and trials between its points take the
-mixtures' coefficients, and their derivatives, from the polynomial through the six nearest. That
-costs less than the network at every trial by an order of magnitude. Where sixth differences say
+mixtures' coefficients, and their derivatives, from the polynomial through the eight nearest. That
+costs less than the network at every trial by an order of magnitude. Where eighth differences say
 that a log density would be wrong by more than `EXACT`, a trial is left to the network itself;
 `benchmarks/interpolation.py` measures what errors remain.
 
@@ -32,14 +32,15 @@ from likely.kernels.mixture_terms import LEAST, MOST, coefficients
 from likely.kernels.own_rows import pull_own_rows
 from likely.kernels.perceptron import abreast, along, everything, forward, padded
 from likely.kernels.rows import group_by, row_of
-from likely.kernels.vectors import exponential
+from likely.kernels.tiles import add_products
+from likely.kernels.vectors import logarithm, share
 
-SPACING = 1.0 / 128.0  # of the grid; inputs run from -1 to 1 over the box
-POINTS = 6  # of the polynomial
+SPACING = 1.0 / 64.0  # of the grid; inputs run from -1 to 1 over the box
+POINTS = 8  # of the polynomial
 SHARED = 2  # trials to a row from which on it is worth looking at rows
 EXACT = 1e-6  # the error of a log density above which a trial is not interpolated
-BEFORE = 2  # of those before the cell in which a trial lies
-ABREAST = 64  # trials judged together, at most
+BEFORE = 3  # of those before the cell in which a trial lies
+ABREAST = 16  # trials judged together; a multiple of `tiles.PADDED`
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 _reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
@@ -160,26 +161,26 @@ def _mixtures(weights, layout, rows, columns):  # type: ignore[no-untyped-def]
 def _tables(layout, outputs, slopes):  # type: ignore[no-untyped-def]
     """Return a, b, c of all terms and the closing rate, (C, points, 3K + 1), and their derivatives.
 
-    Those are (p, C, points, 3K + 1), given outputs (points, m) and slopes (points, p, m).
+    Those are (p, C, 3K + 1, points), given outputs (points, m) and slopes (points, p, m).
     """
     count, components = layout.choices.shape[0], layout.components
     points, terms, p = outputs.shape[0], count * components, slopes.shape[1]
     values = np.zeros((count, points, 3 * components + 1))
-    derivatives = np.zeros((p, count, points, 3 * components + 1))
+    derivatives = np.zeros((p, count, 3 * components + 1, points))
     for i in range(points):
         for c in range(count):
             value = values[c, i]
             if outputs.shape[1] > 3 * terms:
                 value[3 * components] = outputs[i, 3 * terms]
                 for d in range(p):
-                    derivatives[d, c, i, 3 * components] = slopes[i, d, 3 * terms]
+                    derivatives[d, c, 3 * components, i] = slopes[i, d, 3 * terms]
             coefficients(outputs[i], c * components, terms, value[:-1].reshape((3, components)))
             for k in range(components):
                 j = c * components + k
                 a, e = value[k], value[2 * components + k]
                 ratio = 2.0 * math.sqrt(a * e)  # lambda / mu
                 for d in range(p):
-                    slope = derivatives[d, c, i]
+                    slope = derivatives[d, c, :, i]
                     by_mu, by_lambda = slopes[i, d, terms + j], slopes[i, d, 2 * terms + j]
                     slope[k] = a * (by_lambda - 2.0 * by_mu)
                     slope[components + k] = slopes[i, d, j] + 0.5 * by_lambda
@@ -211,104 +212,116 @@ def _sorted(layout, theta, index, trials, j, first, points):  # type: ignore[no-
 
 
 @_reordered
-def _weigh(n, inside, weights):  # type: ignore[no-untyped-def]
-    """Write Lagrange's polynomials for points at -2, ..., 3, and the error of all, (7, n).
+def _weigh(inside, weights):  # type: ignore[no-untyped-def]
+    """Write Lagrange's polynomials for points at -3, ..., 4, and the error of all, (9, ABREAST).
 
-    The error is in units of the sixth difference.
+    The error is in units of the eighth difference.
     """
-    for i in range(n):
+    for i in range(ABREAST):
         x = inside[i]
-        a, b, c, d, e = x + 2.0, x + 1.0, x - 1.0, x - 2.0, x - 3.0
-        weights[0, i] = b * x * c * d * e * (-1.0 / 120.0)
-        weights[1, i] = a * x * c * d * e * (1.0 / 24.0)
-        weights[2, i] = a * b * c * d * e * (-1.0 / 12.0)
-        weights[3, i] = a * b * x * d * e * (1.0 / 12.0)
-        weights[4, i] = a * b * x * c * e * (-1.0 / 24.0)
-        weights[5, i] = a * b * x * c * d * (1.0 / 120.0)
-        weights[6, i] = abs(a * b * x * c * d * e) * (1.0 / 720.0)
+        a, b, c, d = x + 3.0, x + 2.0, x + 1.0, x
+        e, f, g, h = x - 1.0, x - 2.0, x - 3.0, x - 4.0
+        ab, cd, ef, gh = a * b, c * d, e * f, g * h
+        abcd, efgh = ab * cd, ef * gh
+        weights[0, i] = b * cd * efgh * (-1.0 / 5040.0)
+        weights[1, i] = a * cd * efgh * (1.0 / 720.0)
+        weights[2, i] = ab * d * efgh * (-1.0 / 240.0)
+        weights[3, i] = ab * c * efgh * (1.0 / 144.0)
+        weights[4, i] = abcd * f * gh * (-1.0 / 144.0)
+        weights[5, i] = abcd * e * gh * (1.0 / 240.0)
+        weights[6, i] = abcd * ef * h * (-1.0 / 720.0)
+        weights[7, i] = abcd * ef * g * (1.0 / 5040.0)
+        weights[8, i] = abs(abcd * efgh) * (1.0 / 40320.0)
 
 
 @_reordered
-def _interpolate(n, table, weights, result):  # type: ignore[no-untyped-def]
-    """Write to result (q, n) what lies between the points of a table (6, q)."""
+def _eighth(table, result):  # type: ignore[no-untyped-def]
+    """Write to result (q,) the eighth differences of the columns of a table (9, q)."""
     for q in range(result.shape[0]):
-        f, g, h = table[0, q], table[1, q], table[2, q]
-        k, m, o = table[3, q], table[4, q], table[5, q]
-        for i in range(n):
-            left = f * weights[0, i] + g * weights[1, i] + h * weights[2, i]
-            right = k * weights[3, i] + m * weights[4, i] + o * weights[5, i]
-            result[q, i] = left + right
+        ends, outer = table[0, q] + table[8, q], table[1, q] + table[7, q]
+        inner, near = table[2, q] + table[6, q], table[3, q] + table[5, q]
+        result[q] = ends - 8.0 * outer + 28.0 * inner - 56.0 * near + 70.0 * table[4, q]
 
 
 @_reordered
-def _shares(n, found, u, v, tops, totals):  # type: ignore[no-untyped-def]
+def _shares(found, u, v, tops, totals):  # type: ignore[no-untyped-def]
     """Replace b of each term by its share of the density, (K, n), before it is divided by totals.
 
     Sums of shares go to totals (n,), what the shares' logarithms are relative to to tops (n,).
     """
     components = (found.shape[0] - 1) // 3
-    tops[:], totals[:] = -np.inf, 0.0
+    for i in range(ABREAST):
+        tops[i], totals[i] = -np.inf, 0.0
     for k in range(components):
         a, b, c = found[k], found[components + k], found[2 * components + k]
-        for i in range(n):
+        for i in range(ABREAST):
             b[i] += a[i] * u[i] + c[i] * v[i]
             tops[i] = max(tops[i], b[i])
     for k in range(components):
         b = found[components + k]
-        for i in range(n):
-            b[i] = exponential(b[i] - tops[i])
+        for i in range(ABREAST):
+            b[i] = share(b[i] - tops[i])
             totals[i] += b[i]
 
 
+@_compiled
+def _log_densities(v, stretched, tops, totals, result):  # type: ignore[no-untyped-def]
+    """Write log densities to result (n,)."""
+    for i in range(ABREAST):
+        cubed = v[i] * v[i] * v[i]
+        result[i] = tops[i] + stretched[1, i] + 0.5 * logarithm(totals[i] * totals[i] * cubed)
+
+
 @_reordered
-def _errors(n, table, weights, found, stretched, u, v, totals, result):  # type: ignore[no-untyped-def]
-    """Write to result (n,) the errors of log densities, from a table of seven points and shares."""
+def _errors(differences, weights, found, stretched, u, v, totals, result):  # type: ignore[no-untyped-def]
+    """Write to result (n,) errors of log densities, from eighth differences (q,) and shares."""
     components = (found.shape[0] - 1) // 3
-    rate = _sixth(table, 3 * components)
+    rate = differences[3 * components]
     by_rate, slope_by_rate = stretched[3], stretched[5]
-    for i in range(n):
+    for i in range(ABREAST):
         result[i] = totals[i] * abs(rate * (slope_by_rate[i] - 1.5 * v[i] * by_rate[i]))
     for k in range(components):
-        a = _sixth(table, k)
-        b = _sixth(table, components + k)
-        d = _sixth(table, 2 * components + k)
-        rise, share, fall = found[k], found[components + k], found[2 * components + k]
-        for i in range(n):
+        a, b = differences[k], differences[components + k]
+        d = differences[2 * components + k]
+        rise, part, fall = found[k], found[components + k], found[2 * components + k]
+        for i in range(ABREAST):
             by_u = rise[i] - fall[i] * v[i] * v[i]
             error = a * u[i] + b + d * v[i] + rate * by_rate[i] * by_u
-            result[i] += share[i] * abs(error)
-    for i in range(n):
-        result[i] *= weights[6, i] / totals[i]
-
-
-@_compiled
-def _sixth(table, q):  # type: ignore[no-untyped-def]
-    """Return the sixth difference of a column of a table (7, q)."""
-    ends = table[0, q] + table[6, q]
-    inner = table[1, q] + table[5, q]
-    middle = table[2, q] + table[4, q]
-    return ends - 6.0 * inner + 15.0 * middle - 20.0 * table[3, q]
+            result[i] += part[i] * abs(error)
+    for i in range(ABREAST):
+        result[i] *= weights[8, i] / totals[i]
 
 
 @_reordered
-def _by_coefficients(n, found, u, v, heights, by_u):  # type: ignore[no-untyped-def]
-    """Turn a, share and c of terms into derivatives by a, b and c; add those by u to by_u (n,)."""
+def _by_coefficients(found, u, v, weighted, totals, stretched, by_u, by_s):  # type: ignore[no-untyped-def]
+    """Turn a, share and c of terms, and the closing rate, into derivatives by a, b, c and rate.
+
+    Those by decision times go to by_s (n,).
+    """
     components = (found.shape[0] - 1) // 3
+    for i in range(ABREAST):
+        by_u[i] = -1.5 * v[i] * weighted[i]
+        totals[i] = weighted[i] / totals[i]
     for k in range(components):
         a, b, c = found[k], found[components + k], found[2 * components + k]
-        for i in range(n):
-            share = b[i] * heights[i]
-            by_u[i] += share * (a[i] - c[i] * v[i] * v[i])
-            a[i], b[i], c[i] = share * u[i], share, share * v[i]
+        for i in range(ABREAST):
+            by_b = b[i] * totals[i]
+            by_u[i] += by_b * (a[i] - c[i] * v[i] * v[i])
+            a[i], b[i], c[i] = by_b * u[i], by_b, by_b * v[i]
+    last = found[3 * components]
+    for i in range(ABREAST):
+        by_s[i] = by_u[i] * stretched[2, i] + weighted[i] * stretched[4, i]
+        last[i] = by_u[i] * stretched[3, i] + weighted[i] * stretched[5, i]
 
 
 @_reordered
-def _contract(n, slopes, by_coefficients, result):  # type: ignore[no-untyped-def]
-    """Write to result (n,) the sums of slopes (q, n) times derivatives (q, n)."""
-    result[:n] = 0.0
-    for q in range(by_coefficients.shape[0]):
-        for i in range(n):
-            result[i] += slopes[q, i] * by_coefficients[q, i]
+def _contract(weights, by_points, result):  # type: ignore[no-untyped-def]
+    """Write to result (n,) the sums of polynomials times derivatives by points (POINTS, n)."""
+    for i in range(ABREAST):
+        result[i] = 0.0
+    for q in range(POINTS):
+        for i in range(ABREAST):
+            result[i] += weights[q, i] * by_points[q, i]
 
 
 @_compiled
@@ -325,25 +338,30 @@ def pull_along(  # type: ignore[no-untyped-def]
     rows = _grid(layout, theta[0], j, first, points)
     outputs, slopes = _mixtures(weights, layout, rows, columns[: columns.shape[0] * wanted])
     table, derivatives = _tables(layout, outputs, slopes)
+    flat, flat_derivatives = table.ravel(), derivatives.ravel()
     order, begins, inside = _sorted(layout, theta, index, trials, j, first, points)
     count, components = layout.choices.shape[0], layout.components
     closing = outputs.shape[1] > 3 * count * components
-    mine, where = np.empty(ABREAST, dtype=np.int64), np.empty(ABREAST)
-    polynomials = np.empty((POINTS + 1, ABREAST))
-    found, changes = np.empty((2, 3 * components + 1, ABREAST))
-    u, v, tops, totals = np.empty((4, ABREAST))
-    weighted, heights, by_u, by_s, result = np.empty((5, ABREAST))
+    size = 3 * components + 1
+    mine, where = np.empty(ABREAST, dtype=np.int64), np.zeros(ABREAST)
+    polynomials, by_points = np.empty((POINTS + 1, ABREAST)), np.empty((POINTS, ABREAST))
+    found, differences = np.empty((size, ABREAST)), np.empty(size)
+    u, v, tops, totals = np.ones((4, ABREAST))
+    weighted, by_u, by_s, each, error = np.zeros((5, ABREAST))
     known = np.empty(ABREAST, dtype=np.bool_)
     stretched = np.zeros((6, ABREAST))  # as `stretch` returns them
+    stretched[2] = 1.0
     for group in range(begins.shape[0] - 2):
         cell, c = group // count, group % count
-        near = table[c, cell : cell + POINTS + 1]
+        if begins[group] < begins[group + 1]:
+            _eighth(table[c, cell : cell + POINTS + 1], differences)
         for begin in range(begins[group], begins[group + 1], ABREAST):
             n = min(begins[group + 1] - begin, ABREAST)
             for k in range(n):
                 where[k] = inside[order[begin + k]]
-            _weigh(n, where, polynomials)
-            _interpolate(n, near, polynomials, found)
+            _weigh(where, polynomials)
+            found[:] = 0.0
+            add_products(polynomials[:POINTS], flat, (c * points + cell) * size, size, found)
             for k in range(n):
                 i = order[begin + k]
                 mine[k] = row_of(index, theta.shape[0], i)
@@ -353,40 +371,35 @@ def pull_along(  # type: ignore[no-untyped-def]
                 known[k] = LEAST < s < MOST
                 weighted[k] = cotangents[i] if known[k] else 0.0
                 u[k] = s if known[k] else 1.0
-                if closing:
+            for k in range(n, ABREAST):
+                weighted[k], u[k] = 0.0, 1.0
+            if closing:
+                for k in range(ABREAST):
                     u[k], a, b, e, f, g = stretch(u[k], found[3 * components, k])
                     stretched[0, k], stretched[1, k], stretched[2, k] = u[k], a, b
                     stretched[3, k], stretched[4, k], stretched[5, k] = e, f, g
+            for k in range(ABREAST):
                 v[k] = 1.0 / u[k]
-            _shares(n, found, u, v, tops, totals)
-            _errors(n, near, polynomials, found, stretched, u, v, totals, result)
+            _shares(found, u, v, tops, totals)
+            _log_densities(v, stretched, tops, totals, each)
+            _errors(differences, polynomials, found, stretched, u, v, totals, error)
             for k in range(n):
-                value = tops[k] + math.log(totals[k]) - 1.5 * math.log(u[k]) + stretched[1, k]
                 if not known[k]:
                     values[order[begin + k]] = -np.inf
-                elif result[k] <= EXACT:
-                    values[order[begin + k]] = value
+                elif error[k] <= EXACT:
+                    values[order[begin + k]] = each[k]
                 else:
                     weighted[k] = 0.0
             if not wanted:
                 continue
-            for k in range(n):
-                heights[k] = weighted[k] / totals[k]
-                by_u[k] = -1.5 * v[k] * weighted[k]
-            _by_coefficients(n, found, u, v, heights, by_u)
-            for k in range(n):
-                found[3 * components, k] = 0.0
-                by_s[k] = by_u[k]
-                if closing:
-                    slope, u_by_rate, slope_by_s, slope_by_rate = stretched[2:, k]
-                    by_s[k] = by_u[k] * slope + weighted[k] * slope_by_s
-                    found[3 * components, k] = by_u[k] * u_by_rate + weighted[k] * slope_by_rate
+            _by_coefficients(found, u, v, weighted, totals, stretched, by_u, by_s)
             for d in range(columns.shape[0]):
-                nearby = derivatives[d, c, cell : cell + POINTS]
-                _interpolate(n, nearby, polynomials, changes)
-                _contract(n, changes, found, result)
+                by_points[:] = 0.0
+                at = (d * count + c) * size * points + cell
+                add_products(found, flat_derivatives, at, points, by_points)
+                _contract(polynomials, by_points, each)
                 for k in range(n):
-                    gradient[mine[k], columns[d]] += result[k]
+                    gradient[mine[k], columns[d]] += each[k]
             if layout.non_decision >= 0:
                 for k in range(n):
                     gradient[mine[k], layout.non_decision] -= by_s[k]

@@ -19,7 +19,7 @@ import numpy as np
 
 from likely.kernels.closing import LAST
 from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI
-from likely.kernels.vectors import exponential, logarithm
+from likely.kernels.vectors import exponential, logarithm, share
 
 LEAST, MOST = 1e-90, 1e90  # seconds: times beyond have density 0
 STEEP = 1.0 / (LAST * LAST)
@@ -65,7 +65,7 @@ def _source(terms: int, closing: bool) -> str:
         "        v = 1.0 / u",
         *for_each("e# = a# * u + (b# + c# * v)"),
         "        top = " + _nested("max", [f"e{k}" for k in each]),
-        *for_each("e# = exponential(e# - top)"),
+        *for_each("e# = share(e# - top)"),
         "        total = " + " + ".join(f"e{k}" for k in each),
         "        tops[i] = top if known else -np.inf",
         "        rest[i] = total * total * v * v * v" + (" * slope * slope" if closing else ""),
@@ -98,7 +98,7 @@ def _nested(function: str, names: list[str]) -> str:
 def term_sums(terms: int, closing: bool) -> Any:
     """Return `accumulate` for mixtures of that many terms, with a closing rate or without."""
     namespace = {
-        "np": np, "exponential": exponential, "LAST": LAST, "STEEP": STEEP, "LEAST": LEAST,
+        "np": np, "share": share, "LAST": LAST, "STEEP": STEEP, "LEAST": LEAST,
         "MOST": MOST, "__name__": __name__,
     }  # fmt: skip
     exec(_source(terms, closing), namespace)  # noqa: S102

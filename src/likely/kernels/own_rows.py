@@ -19,7 +19,7 @@ from likely.kernels.mixture import REACH, SMALLEST, kind_of, scale, supported
 from likely.kernels.mixture_terms import LEAST, MOST
 from likely.kernels.perceptron import backward, forward, padded
 from likely.kernels.rows import group_by, row_of
-from likely.kernels.vectors import exponential, logarithm
+from likely.kernels.vectors import exponential, logarithm, share
 from likely.typing import FloatArray
 
 TOGETHER = 96  # trials abreast, at most; a multiple of `tiles.PADDED`
@@ -194,7 +194,7 @@ def _shares(shares, tops, totals):  # type: ignore[no-untyped-def]
     totals[:] = 0.0
     for k in range(shares.shape[0]):
         for i in range(shares.shape[1]):
-            shares[k, i] = exponential(shares[k, i] - tops[i])
+            shares[k, i] = share(shares[k, i] - tops[i])
             totals[i] += shares[k, i]
 
 
@@ -204,12 +204,12 @@ def _by_terms(work, u, v, heights, by_u, by_w, by_mu, by_lambda):  # type: ignor
     rise, ratio, fall, shares = work[0], work[1], work[2], work[3]
     for k in range(shares.shape[0]):
         for i in range(shares.shape[1]):
-            share = shares[k, i] * heights[i]
+            part = shares[k, i] * heights[i]
             early, late = rise[k, i] * u[i], fall[k, i] * v[i]
-            by_u[i] += 0.5 * share * (late * v[i] - rise[k, i])
-            by_w[k, i] = share
-            by_mu[k, i] = share * (early - ratio[k, i])
-            by_lambda[k, i] = share * (0.5 + ratio[k, i] - 0.5 * (early + late))
+            by_u[i] += 0.5 * part * (late * v[i] - rise[k, i])
+            by_w[k, i] = part
+            by_mu[k, i] = part * (early - ratio[k, i])
+            by_lambda[k, i] = part * (0.5 + ratio[k, i] - 0.5 * (early + late))
 
 
 @_contracted
@@ -221,8 +221,8 @@ def _by_logits(outputs, terms, first, last, by_w, weighted):  # type: ignore[no-
     for k in range(terms):
         if first <= k < last:
             for i in range(outputs.shape[1]):
-                share = by_w[k - first, i]
-                outputs[k, i] = share - weighted[i] * exponential(outputs[k, i])
+                own = by_w[k - first, i]
+                outputs[k, i] = own - weighted[i] * exponential(outputs[k, i])
         else:
             for i in range(outputs.shape[1]):
                 outputs[k, i] *= -weighted[i]

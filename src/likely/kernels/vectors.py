@@ -21,6 +21,7 @@ _LN2_HIGH = 6.93147180369123816490e-01  # ln 2 in two parts, the first exact whe
 _LN2_LOW = 1.90821492927058770002e-10
 _MAGIC = 1.5 * 2.0**52  # adding it leaves a whole number in the low bits
 _LOWEST, _HIGHEST = -708.0, 709.0
+_FAINT = -200.0
 _BIAS = 1023  # of a double's exponent
 _ROOT_HALF = 0x3FE6A09E667F3BCD  # bits of the square root of a half
 _MANTISSA = 52  # its bits
@@ -73,6 +74,15 @@ def exponential(x):  # type: ignore[no-untyped-def]
     high = (_E[6] + r * _E[7]) + q * ((_E[8] + r * _E[9]) + q * (_E[10] + r * _E[11]))
     power = _float((_bits(k + _MAGIC) + _BIAS) << _MANTISSA)
     return (1.0 + (r + q * (low + q * q * high))) * power
+
+
+@numba.njit(fastmath={"contract"})
+def share(x):  # type: ignore[no-untyped-def]
+    """Return exp(x) for x <= 0; x below -200 counts as that, as nothing beside exp(0).
+
+    Products of smaller numbers would be subnormal ones, which processors are slow at.
+    """
+    return exponential(max(x, _FAINT))
 
 
 @numba.njit
