@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -22,9 +23,22 @@ from likely.kernels.inverse_gaussian import (
     log_survival_terms,
 )
 from likely.kernels.mixture import pick
+from likely.kernels.mixture_terms import LEAST, MOST
 from likely.kernels.native import Kernels
-from likely.kernels.parts import NEITHER, NOBODY, Law, chosen_of, kernels_of, log_sum
+from likely.kernels.parts import ANY, NEITHER, NOBODY, Law, chosen_of, kernels_of, log_sum
 from likely.kernels.rng import inverse_gaussian, uniform
+from likely.kernels.window import (
+    START,
+    TRIALS,
+    Tile,
+    back,
+    by_moments,
+    coefficients,
+    judge,
+    put,
+    room_for_tile,
+)
+from likely.typing import FloatArray
 
 SHORTEST = 1e-5  # seconds: a narrower window is one of that length
 LEAST_LOG = -1e29  # a lower log density is that of what is impossible
@@ -195,51 +209,108 @@ def undecided(form, outputs, s, width, cotangent, by_outputs, work):  # type: ig
     return top + math.log(mean), by_s, by_width
 
 
-@_compiled
-def _prepare(outputs):  # type: ignore[no-untyped-def]
-    return 0
+class _Room(NamedTuple):
+    """Workspace: a tile, sums over trials of moments (3, terms), and of derivatives (3,).
+
+    The derivatives are those by time, width and closing rate.
+    """
+
+    tile: Tile
+    moments: FloatArray
+    ends: FloatArray
+    work: FloatArray
 
 
 @_compiled
-def _judge(form, known, outputs, row, own, trials, cotangents, values, by_outputs, by_row):  # type: ignore[no-untyped-def]
+def _prepare(form, outputs):  # type: ignore[no-untyped-def]
+    """Do what `Law` says of `prepare`."""
+    return coefficients(outputs[0], len(form.choices) * form.part.components)
+
+
+@_compiled
+def _alone(form, outputs, s, chosen, width, cotangent, by_outputs, work):  # type: ignore[no-untyped-def]
+    """Return the log density of a trial with a time, and its derivatives by s and width.
+
+    Adds those by outputs, times a cotangent.
+    """
+    if chosen == NOBODY and s <= 0.0:
+        return 0.0, 0.0, 0.0
+    if chosen == NEITHER or not 0.0 < s < np.inf:
+        return -np.inf, 0.0, 0.0
+    if chosen == NOBODY:
+        return undecided(form, outputs, s, width, cotangent, by_outputs, work)
     components = form.part.components
-    terms, spread = len(form.choices) * components, row[form.others[0]]
+    span = (0, len(form.choices) * components)
+    if chosen != ANY:
+        span = (chosen * components, (chosen + 1) * components)
+    return within(form, outputs, span, s, width, cotangent, by_outputs, work)
+
+
+@_compiled
+def _together(form, at, n, known, window, data, values, outputs, by_outputs):  # type: ignore[no-untyped-def]
+    """Write the log densities of a tile's first n trials, and add their derivatives."""
+    shift, width = window
+    trials, cotangents = data
+    tile, ends = at.tile, at.ends
+    judge(tile, known, n)
+    log_width = math.log(width)
+    for t in range(n):
+        i = tile.trials[t]
+        values[i] = tile.logs[t] - log_width
+        if math.isnan(values[i]):
+            chosen, s, g = tile.firsts[t] // len(tile.terms), trials[i, 0] - shift, cotangents[i]
+            value, by_s, by_width = _alone(form, outputs, s, chosen, width, g, by_outputs, at.work)
+            values[i] = value
+            if value > -np.inf:
+                ends[0] += g * by_s
+                ends[1] += g * by_width
+        elif cotangents[i] != 0.0:
+            late, early, fast = back(tile, t, cotangents[i], at.moments)
+            ends[0] += late
+            ends[1] += early - cotangents[i] / width
+            ends[2] += fast
+
+
+@_compiled
+def _judge(form, at, known, outputs, row, own, trials, cotangents, values, by_outputs, by_row):  # type: ignore[no-untyped-def]
+    """Do what `Law` says of `judge`."""
+    components, spread = form.part.components, row[form.others[0]]
+    outputs, by_outputs = outputs[0], by_outputs[0]
     shift, width = row[form.non_decision] - spread, max(2.0 * spread, SHORTEST)
-    work = np.empty((5, terms))
-    late, wider = 0.0, 0.0
+    rate, n, tile, ends = _rate(form, outputs), 0, at.tile, at.ends
+    at.moments[:], ends[:] = 0.0, 0.0
+    window, data = (shift, width), (trials, cotangents)
     for i in own:
-        chosen, cotangent = chosen_of(form.choices, trials[i, 1]), cotangents[i]
-        first, last = (
-            (chosen * components, (chosen + 1) * components) if chosen >= 0 else (0, terms)
-        )
-        by_s, by_width, s = 0.0, 0.0, trials[i, 0] - shift
-        if chosen == NEITHER:
-            values[i] = -np.inf
-        elif not trials[i, 0] > -np.inf:
-            values[i] = 0.0
-            if chosen >= 0:
-                values[i] = log_sum(outputs[0], first, last, cotangent, by_outputs[0])
-        elif chosen == NOBODY and s <= 0.0:
-            values[i] = 0.0
-        elif not 0.0 < s < np.inf:
-            values[i] = -np.inf
-        elif chosen == NOBODY:
-            values[i], by_s, by_width = undecided(
-                form, outputs[0], s, width, cotangent, by_outputs[0], work
-            )
+        chosen, s, g = chosen_of(form.choices, trials[i, 1]), trials[i, 0] - shift, cotangents[i]
+        if chosen >= 0 and LEAST < s < MOST:
+            first = chosen * components
+            put(tile, known, rate, n, i, first, s, max(s - width, START))
+            n += 1
+            if n == TRIALS:
+                _together(form, at, n, known, window, data, values, outputs, by_outputs)
+                n = 0
+        elif trials[i, 0] > -np.inf:
+            value, by_s, by_width = _alone(form, outputs, s, chosen, width, g, by_outputs, at.work)
+            values[i] = value
+            if value > -np.inf:
+                ends[0] += g * by_s
+                ends[1] += g * by_width
+        elif chosen >= 0:
+            first = chosen * components
+            values[i] = log_sum(outputs, first, first + components, g, by_outputs)
         else:
-            values[i], by_s, by_width = within(
-                form, outputs[0], (first, last), s, width, cotangent, by_outputs[0], work
-            )
-        if values[i] > -np.inf:
-            late += cotangent * by_s
-            wider += cotangent * by_width
-    by_row[form.non_decision] -= late
-    by_row[form.others[0]] += late + (2.0 * wider if 2.0 * spread > SHORTEST else 0.0)
+            values[i] = -np.inf if chosen == NEITHER else 0.0
+    _together(form, at, n, known, window, data, values, outputs, by_outputs)
+    by_moments(known, at.moments, by_outputs)
+    if len(outputs) > 3 * at.moments.shape[1]:
+        by_outputs[-1] += ends[2]
+    by_row[form.non_decision] -= ends[0]
+    by_row[form.others[0]] += ends[0] + (2.0 * ends[1] if 2.0 * spread > SHORTEST else 0.0)
 
 
 @_compiled
 def _draw(form, outputs, row, state):  # type: ignore[no-untyped-def]
+    """Do what `Law` says of `draw`."""
     terms = len(form.choices) * form.part.components
     u, state = uniform(state)
     k = pick(outputs[0], terms, u)
@@ -258,4 +329,12 @@ def delayed_kernels(components: int) -> Kernels:
 
     A form has one part, and, as the only other parameter, the half range of the delay.
     """
-    return kernels_of(Law(_prepare, _judge, _draw), f"delayed_{components}")
+    numbers = (0.0,) * components
+
+    @_compiled
+    def room(form):  # type: ignore[no-untyped-def]
+        terms = len(form.choices) * form.part.components
+        tile = room_for_tile(numbers)
+        return _Room(tile, np.empty((3, terms)), np.empty(3), np.empty((5, terms)))
+
+    return kernels_of(Law(room, _prepare, _judge, _draw), f"delayed_{components}")

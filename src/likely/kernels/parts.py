@@ -79,6 +79,7 @@ class Law(NamedTuple):
             the next state of random numbers.
     """
 
+    room: Any
     prepare: Any
     judge: Any
     draw: Any
@@ -167,7 +168,7 @@ def log_sum(outputs, first, last, cotangent, by_outputs):  # type: ignore[no-unt
 
 def _puller(law: Law) -> Any:
     """Return the function that pulls derivatives back."""
-    prepare, judge = law.prepare, law.judge
+    room, prepare, judge = law.room, law.prepare, law.judge
 
     @_compiled
     def pull(weights, form, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
@@ -180,7 +181,7 @@ def _puller(law: Law) -> Any:
         part, parts = form.part, len(form.columns)
         sizes, wanted = part.sizes, everything(part.sizes)
         terms, hidden = len(part.choices) * part.components, part.sizes[1:-1].sum()
-        step = max(ROWS_AT_ONCE // parts, 1)
+        step, at = max(ROWS_AT_ONCE // parts, 1), room(form)
         for block in range(0, len(theta), step):
             rows = theta[block : block + step]
             own = wired(form, rows)
@@ -204,8 +205,8 @@ def _puller(law: Law) -> Any:
                     continue
                 span = slice(r * parts, (r + 1) * parts)
                 judge(
-                    form, prepare(outputs[span]), outputs[span], rows[r], ours, trials, cotangents,
-                    values, by_outputs[span], by_parameters[r],
+                    form, at, prepare(form, outputs[span]), outputs[span], rows[r], ours, trials,
+                    cotangents, values, by_outputs[span], by_parameters[r],
                 )  # fmt: skip
             if len(gradient) == 0:
                 continue
@@ -233,21 +234,21 @@ def _scatter(form, by_own, gradient):  # type: ignore[no-untyped-def]
 
 def _judging(law: Law) -> Any:
     """Return the function that judges trials and gives each its own derivatives."""
-    prepare, judge = law.prepare, law.judge
+    room, prepare, judge = law.room, law.prepare, law.judge
 
     @_compiled
     def log_likelihood(weights, form, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
         representatives, which = distinct_rows(theta, len(trials))
         order, begins = group_by(which, len(representatives))
         ones, parts, by_own = np.ones(len(trials)), len(form.columns), np.empty(form.columns.shape)
-        by_outputs = np.empty((parts, form.part.sizes[-1]))
+        by_outputs, at = np.empty((parts, form.part.sizes[-1])), room(form)
         for block in range(0, len(representatives), ROWS_AT_ONCE):
             stop = min(block + ROWS_AT_ONCE, len(representatives))
             rows = rows_of(theta, representatives, block, stop)
             outputs, slopes = mixtures_at(weights, form.part, wired(form, rows), True)
             for r in range(stop - block):
                 span = slice(r * parts, (r + 1) * parts)
-                known, inside = prepare(outputs[span]), possible(form, rows[r])
+                known, inside = prepare(form, outputs[span]), possible(form, rows[r])
                 for k in range(begins[block + r], begins[block + r + 1]):
                     i = order[k]
                     gradients[i] = 0.0
@@ -256,7 +257,7 @@ def _judging(law: Law) -> Any:
                         continue
                     by_outputs[:] = 0.0
                     judge(
-                        form, known, outputs[span], rows[r], order[k : k + 1], trials, ones,
+                        form, at, known, outputs[span], rows[r], order[k : k + 1], trials, ones,
                         values, by_outputs, gradients[i],
                     )  # fmt: skip
                     for c in range(parts):
