@@ -210,21 +210,57 @@ def undecided(form, outputs, s, width, cotangent, by_outputs, work):  # type: ig
 
 
 class _Room(NamedTuple):
-    """Workspace: a tile, sums over trials of moments (3, terms), and of derivatives (3,).
-
-    The derivatives are those by time, width and closing rate.
-    """
+    """Workspace: a tile, and numbers for one trial (5, terms)."""
 
     tile: Tile
-    moments: FloatArray
-    ends: FloatArray
     work: FloatArray
 
 
+class _Known(NamedTuple):
+    """What is known of the rows of a block.
+
+    Args:
+        plain: what their terms are made of, (R, 5, terms).
+        rates: closing rates, or 0, (R,).
+        shifts: earliest non-decision times (R,).
+        widths: longest delays (R,).
+    """
+
+    plain: FloatArray
+    rates: FloatArray
+    shifts: FloatArray
+    widths: FloatArray
+
+
+class _Sums(NamedTuple):
+    """Sums over the trials of each row.
+
+    Args:
+        by_outputs: derivatives by outputs (R, m), but for the moments' share.
+        moments: of terms, (R, 3, terms).
+        late: derivatives by time, (R,).
+        wider: derivatives by width, (R,).
+        fast: derivatives by the closing rate, (R,).
+    """
+
+    by_outputs: FloatArray
+    moments: FloatArray
+    late: FloatArray
+    wider: FloatArray
+    fast: FloatArray
+
+
 @_compiled
-def _prepare(form, outputs):  # type: ignore[no-untyped-def]
-    """Do what `Law` says of `prepare`."""
-    return coefficients(outputs[0], len(form.choices) * form.part.components)
+def _known(form, block, outputs):  # type: ignore[no-untyped-def]
+    """Return what is known of the rows of a block, with outputs (R, m)."""
+    terms, count = len(form.choices) * form.part.components, len(outputs)
+    rates, shifts, widths = np.empty(count), np.empty(count), np.empty(count)
+    for r in range(count):
+        spread = block.rows[r, form.others[0]]
+        rates[r] = _rate(form, outputs[r])
+        shifts[r] = block.rows[r, form.non_decision] - spread
+        widths[r] = max(2.0 * spread, SHORTEST)
+    return _Known(coefficients(outputs, terms), rates, shifts, widths)
 
 
 @_compiled
@@ -247,65 +283,76 @@ def _alone(form, outputs, s, chosen, width, cotangent, by_outputs, work):  # typ
 
 
 @_compiled
-def _together(form, at, n, known, window, data, values, outputs, by_outputs):  # type: ignore[no-untyped-def]
-    """Write the log densities of a tile's first n trials, and add their derivatives."""
-    shift, width = window
-    trials, cotangents = data
-    tile, ends = at.tile, at.ends
-    judge(tile, known, n)
-    log_width = math.log(width)
-    for t in range(n):
-        i = tile.trials[t]
-        values[i] = tile.logs[t] - log_width
-        if math.isnan(values[i]):
-            chosen, s, g = tile.firsts[t] // len(tile.terms), trials[i, 0] - shift, cotangents[i]
-            value, by_s, by_width = _alone(form, outputs, s, chosen, width, g, by_outputs, at.work)
-            values[i] = value
-            if value > -np.inf:
-                ends[0] += g * by_s
-                ends[1] += g * by_width
-        elif cotangents[i] != 0.0:
-            late, early, fast = back(tile, t, cotangents[i], at.moments)
-            ends[0] += late
-            ends[1] += early - cotangents[i] / width
-            ends[2] += fast
+def _single(form, known, outputs, at, r, s, chosen, cotangent, sums):  # type: ignore[no-untyped-def]
+    """Return the log density of a trial of a row, and add its derivatives."""
+    by_outputs, width = sums.by_outputs[r], known.widths[r]
+    value, by_s, by_width = _alone(
+        form, outputs[r], s, chosen, width, cotangent, by_outputs, at.work
+    )
+    if value > -np.inf:
+        sums.late[r] += cotangent * by_s
+        sums.wider[r] += cotangent * by_width
+    return value
 
 
 @_compiled
-def _judge(form, at, known, outputs, row, own, trials, cotangents, values, by_outputs, by_row):  # type: ignore[no-untyped-def]
+def _together(form, known, outputs, at, n, trials, cotangents, values, sums):  # type: ignore[no-untyped-def]
+    """Write the log densities of a tile's first n trials, and add their derivatives."""
+    tile = at.tile
+    judge(tile, known.plain, n)
+    for t in range(n):
+        i, r = tile.trials[t], tile.rows[t]
+        value = tile.logs[t] - math.log(known.widths[r])
+        values[i] = value
+        if math.isnan(value):
+            s, chosen = trials[i, 0] - known.shifts[r], tile.firsts[t] // len(tile.terms)
+            values[i] = _single(form, known, outputs, at, r, s, chosen, cotangents[i], sums)
+        elif cotangents[i] != 0.0:
+            late, early, fast = back(tile, t, cotangents[i], sums.moments)
+            sums.late[r] += late
+            sums.wider[r] += early - cotangents[i] / known.widths[r]
+            sums.fast[r] += fast
+
+
+@_compiled
+def _judge(form, at, block, outputs, trials, cotangents, values, by_outputs, by_row):  # type: ignore[no-untyped-def]
     """Do what `Law` says of `judge`."""
-    components, spread = form.part.components, row[form.others[0]]
-    outputs, by_outputs = outputs[0], by_outputs[0]
-    shift, width = row[form.non_decision] - spread, max(2.0 * spread, SHORTEST)
-    rate, n, tile, ends = _rate(form, outputs), 0, at.tile, at.ends
-    at.moments[:], ends[:] = 0.0, 0.0
-    window, data = (shift, width), (trials, cotangents)
-    for i in own:
-        chosen, s, g = chosen_of(form.choices, trials[i, 1]), trials[i, 0] - shift, cotangents[i]
-        if chosen >= 0 and LEAST < s < MOST:
-            first = chosen * components
-            put(tile, known, rate, n, i, first, s, max(s - width, START))
-            n += 1
-            if n == TRIALS:
-                _together(form, at, n, known, window, data, values, outputs, by_outputs)
-                n = 0
-        elif trials[i, 0] > -np.inf:
-            value, by_s, by_width = _alone(form, outputs, s, chosen, width, g, by_outputs, at.work)
-            values[i] = value
-            if value > -np.inf:
-                ends[0] += g * by_s
-                ends[1] += g * by_width
-        elif chosen >= 0:
-            first = chosen * components
-            values[i] = log_sum(outputs, first, first + components, g, by_outputs)
-        else:
-            values[i] = -np.inf if chosen == NEITHER else 0.0
-    _together(form, at, n, known, window, data, values, outputs, by_outputs)
-    by_moments(known, at.moments, by_outputs)
-    if len(outputs) > 3 * at.moments.shape[1]:
-        by_outputs[-1] += ends[2]
-    by_row[form.non_decision] -= ends[0]
-    by_row[form.others[0]] += ends[0] + (2.0 * ends[1] if 2.0 * spread > SHORTEST else 0.0)
+    components, count, n = form.part.components, len(block.rows), 0
+    terms, tile = len(form.choices) * components, at.tile
+    outputs, by_outputs = outputs[:, 0], by_outputs[:, 0]
+    known = _known(form, block, outputs)
+    sums = _Sums(
+        by_outputs, np.zeros((count, 3, terms)), np.zeros(count), np.zeros(count), np.zeros(count)
+    )
+    for r in range(count):
+        if not block.inside[r]:
+            continue
+        for k in range(block.begins[r], block.begins[r + 1]):
+            i = block.own[k]
+            chosen, s = chosen_of(form.choices, trials[i, 1]), trials[i, 0] - known.shifts[r]
+            if chosen >= 0 and LEAST < s < MOST:
+                begin = max(s - known.widths[r], START)
+                put(tile, known.plain, known.rates[r], n, i, r, chosen * components, s, begin)
+                n += 1
+                if n == TRIALS:
+                    _together(form, known, outputs, at, n, trials, cotangents, values, sums)
+                    n = 0
+            elif trials[i, 0] > -np.inf:
+                values[i] = _single(form, known, outputs, at, r, s, chosen, cotangents[i], sums)
+            elif chosen >= 0:
+                span = (chosen * components, (chosen + 1) * components)
+                values[i] = log_sum(outputs[r], span, cotangents[i], by_outputs[r])
+            else:
+                values[i] = -np.inf if chosen == NEITHER else 0.0
+    _together(form, known, outputs, at, n, trials, cotangents, values, sums)
+    by_moments(known.plain, sums.moments, by_outputs)
+    for r in range(count):
+        if by_outputs.shape[1] > 3 * terms:
+            by_outputs[r, -1] += sums.fast[r]
+        by_row[r, form.non_decision] -= sums.late[r]
+        by_row[r, form.others[0]] += sums.late[r]
+        if known.widths[r] > SHORTEST:
+            by_row[r, form.others[0]] += 2.0 * sums.wider[r]
 
 
 @_compiled
@@ -335,6 +382,6 @@ def delayed_kernels(components: int) -> Kernels:
     def room(form):  # type: ignore[no-untyped-def]
         terms = len(form.choices) * form.part.components
         tile = room_for_tile(numbers)
-        return _Room(tile, np.empty((3, terms)), np.empty(3), np.empty((5, terms)))
+        return _Room(tile, np.empty((5, terms)))
 
-    return kernels_of(Law(room, _prepare, _judge, _draw), f"delayed_{components}")
+    return kernels_of(Law(room, _judge, _draw), f"delayed_{components}")

@@ -65,22 +65,38 @@ class Form(NamedTuple):
     part: Layout
 
 
+class Block(NamedTuple):
+    """Parameter rows that are judged together, and their trials.
+
+    Args:
+        rows: parameters (R, p).
+        inside: whether each row is within the support, and its constraints hold, (R,).
+        own: places of trials, sorted by row.
+        begins: where those of each row begin, (R + 1,).
+    """
+
+    rows: FloatArray
+    inside: np.ndarray
+    own: np.ndarray
+    begins: np.ndarray
+
+
 class Law(NamedTuple):
     """The compiled functions that a density made of parts consists of.
 
     To add one, define these, and call `kernels_of`.
 
     Args:
-        prepare: function(outputs (P, m)) of a row's parts, normalised; returns what `judge` needs.
-        judge: function(form, known, outputs, row, own, trials, cotangents, values, by_outputs,
-            by_row) that writes the log densities of the trials `own`, which share a row within the
-            support, and adds their derivatives, times cotangents, by outputs and by the row itself.
-        draw: function(form, outputs, row, state) that returns a time, the place of a choice, and
-            the next state of random numbers.
+        room: function(form) that returns workspace for `judge`.
+        judge: function(form, room, block, outputs, trials, cotangents, values, by_outputs, by_row)
+            that writes the log densities of a block's trials, and adds their derivatives, times
+            cotangents: those by the parts' outputs (R, P, m), which come normalised, and others by
+            rows (R, p). Trials of rows that are not inside are left alone.
+        draw: function(form, outputs (P, m), row, state) that returns a time, the place of a choice,
+            and the next state of random numbers.
     """
 
     room: Any
-    prepare: Any
     judge: Any
     draw: Any
 
@@ -153,8 +169,9 @@ def chosen_of(choices, choice):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def log_sum(outputs, first, last, cotangent, by_outputs):  # type: ignore[no-untyped-def]
+def log_sum(outputs, span, cotangent, by_outputs):  # type: ignore[no-untyped-def]
     """Return the log of the total weight of some terms; add a multiple of its derivatives."""
+    first, last = span
     top, total = -np.inf, 0.0
     for j in range(first, last):
         top = max(top, outputs[j])
@@ -166,24 +183,43 @@ def log_sum(outputs, first, last, cotangent, by_outputs):  # type: ignore[no-unt
     return value
 
 
+@_compiled
+def _block(form, rows, own, begins, values):  # type: ignore[no-untyped-def]
+    """Return a block; write the log densities of what is impossible."""
+    inside = np.empty(len(rows), dtype=np.bool_)
+    for r in range(len(rows)):
+        inside[r] = possible(form, rows[r])
+        if not inside[r]:
+            for k in range(begins[r], begins[r + 1]):
+                values[own[k]] = -np.inf
+    return Block(rows, inside, own, begins)
+
+
+@_compiled
+def _sorted(theta, index, n):  # type: ignore[no-untyped-def]
+    """Return places of n trials sorted by row, and where those of each row begin."""
+    which = np.empty(n, dtype=np.int64)
+    for i in range(n):
+        which[i] = row_of(index, len(theta), i)
+    return group_by(which, len(theta))
+
+
 def _puller(law: Law) -> Any:
     """Return the function that pulls derivatives back."""
-    room, prepare, judge = law.room, law.prepare, law.judge
+    room, judge = law.room, law.judge
 
     @_compiled
     def pull(weights, form, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
         """Write log densities (n,), and, unless gradient has no rows, its rows (r, p)."""
         plain, turned = weights[: len(weights) // 2], weights[len(weights) // 2 :]
-        which = np.empty(len(trials), dtype=np.int64)
-        for i in range(len(trials)):
-            which[i] = row_of(index, len(theta), i)
-        order, begins = group_by(which, len(theta))
+        order, begins = _sorted(theta, index, len(trials))
         part, parts = form.part, len(form.columns)
         sizes, wanted = part.sizes, everything(part.sizes)
         terms, hidden = len(part.choices) * part.components, part.sizes[1:-1].sum()
         step, at = max(ROWS_AT_ONCE // parts, 1), room(form)
-        for block in range(0, len(theta), step):
-            rows = theta[block : block + step]
+        for first in range(0, len(theta), step):
+            rows = theta[first : first + step]
+            block = _block(form, rows, order, begins[first : first + step + 1], values)
             own = wired(form, rows)
             x, none = np.empty((len(own), sizes[0])), np.empty((len(own), 0, 0))
             inputs(part.features, own, x, none)
@@ -194,20 +230,12 @@ def _puller(law: Law) -> Any:
             normalise(outputs, none, terms)
             if sizes[-1] > 3 * terms:
                 close(outputs, none, 3 * terms)
-            by_outputs, by_parameters = np.zeros(outputs.shape), np.zeros(rows.shape)
-            for r in range(len(rows)):
-                ours = order[begins[block + r] : begins[block + r + 1]]
-                if len(ours) == 0:
-                    continue
-                if not possible(form, rows[r]):
-                    for i in ours:
-                        values[i] = -np.inf
-                    continue
-                span = slice(r * parts, (r + 1) * parts)
-                judge(
-                    form, at, prepare(form, outputs[span]), outputs[span], rows[r], ours, trials,
-                    cotangents, values, by_outputs[span], by_parameters[r],
-                )  # fmt: skip
+            by_outputs, by_row = np.zeros(outputs.shape), np.zeros(rows.shape)
+            shape = (len(rows), parts, sizes[-1])
+            judge(
+                form, at, block, outputs.reshape(shape), trials, cotangents, values,
+                by_outputs.reshape(shape), by_row,
+            )  # fmt: skip
             if len(gradient) == 0:
                 continue
             by_logits(outputs, by_outputs, terms)
@@ -216,9 +244,9 @@ def _puller(law: Law) -> Any:
             by_own = np.zeros(own.shape)
             by_rows(part.features, own, x, np.ascontiguousarray(found.T[: len(own)]), by_own)
             for r in range(len(rows)):
-                if possible(form, rows[r]):
-                    gradient[block + r] += by_parameters[r]
-                    _scatter(form, by_own[r * parts : (r + 1) * parts], gradient[block + r])
+                if block.inside[r]:
+                    gradient[first + r] += by_row[r]
+                    _scatter(form, by_own[r * parts : (r + 1) * parts], gradient[first + r])
 
     return pull
 
@@ -234,36 +262,36 @@ def _scatter(form, by_own, gradient):  # type: ignore[no-untyped-def]
 
 def _judging(law: Law) -> Any:
     """Return the function that judges trials and gives each its own derivatives."""
-    room, prepare, judge = law.room, law.prepare, law.judge
+    room, judge = law.room, law.judge
 
     @_compiled
     def log_likelihood(weights, form, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
         representatives, which = distinct_rows(theta, len(trials))
         order, begins = group_by(which, len(representatives))
-        ones, parts, by_own = np.ones(len(trials)), len(form.columns), np.empty(form.columns.shape)
-        by_outputs, at = np.empty((parts, form.part.sizes[-1])), room(form)
+        ones, at, parts, size = np.ones(len(trials)), room(form), len(form.columns), form.part.sizes
+        by_outputs = np.empty((ROWS_AT_ONCE, parts, size[-1]))
+        by_own, by_row = np.empty(form.columns.shape), np.empty((ROWS_AT_ONCE, theta.shape[1]))
         for block in range(0, len(representatives), ROWS_AT_ONCE):
             stop = min(block + ROWS_AT_ONCE, len(representatives))
             rows = rows_of(theta, representatives, block, stop)
             outputs, slopes = mixtures_at(weights, form.part, wired(form, rows), True)
-            for r in range(stop - block):
-                span = slice(r * parts, (r + 1) * parts)
-                known, inside = prepare(form, outputs[span]), possible(form, rows[r])
-                for k in range(begins[block + r], begins[block + r + 1]):
-                    i = order[k]
-                    gradients[i] = 0.0
-                    if not inside:
-                        values[i] = -np.inf
-                        continue
-                    by_outputs[:] = 0.0
-                    judge(
-                        form, at, known, outputs[span], rows[r], order[k : k + 1], trials, ones,
-                        values, by_outputs, gradients[i],
-                    )  # fmt: skip
+            outputs = outputs.reshape((stop - block, parts, size[-1]))
+            # Here each trial has a row of its own, so that each has its own derivatives.
+            for first in range(begins[block], begins[stop], ROWS_AT_ONCE):
+                own = order[first : min(first + ROWS_AT_ONCE, begins[stop])]
+                n, whose = len(own), which[own] - block
+                each = _block(form, rows[whose], own, np.arange(n + 1), values)
+                by_outputs[:], by_row[:] = 0.0, 0.0
+                judge(
+                    form, at, each, outputs[whose], trials, ones, values, by_outputs[:n], by_row[:n]
+                )
+                for k in range(n):
                     for c in range(parts):
                         for j in range(by_own.shape[1]):
-                            by_own[c, j] = _dot(slopes[r * parts + c, j], by_outputs[c])
-                    _scatter(form, by_own, gradients[i])
+                            slope = slopes[whose[k] * parts + c, j]
+                            by_own[c, j] = _dot(slope, by_outputs[k, c]) if each.inside[k] else 0.0
+                    gradients[own[k]] = by_row[k]
+                    _scatter(form, by_own, gradients[own[k]])
 
     return log_likelihood
 

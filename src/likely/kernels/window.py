@@ -41,6 +41,7 @@ class Tile(NamedTuple):
 
     Args:
         trials: which trials these are, (T,).
+        rows: the parameter row of each, (T,).
         firsts: the first of the terms of what each chose, (T,).
         clocks: 1 / sqrt(u) at each end, its derivatives by time and closing rate, (2, 3, T).
         early: standardised distance from the mean; or mass in the window, at end 0, (2, T, K).
@@ -53,6 +54,7 @@ class Tile(NamedTuple):
     """
 
     trials: np.ndarray
+    rows: np.ndarray
     firsts: np.ndarray
     clocks: FloatArray
     early: FloatArray
@@ -71,6 +73,7 @@ def room_for_tile(terms):  # type: ignore[no-untyped-def]
     return Tile(
         np.empty(TRIALS, dtype=np.int64),
         np.empty(TRIALS, dtype=np.int64),
+        np.empty(TRIALS, dtype=np.int64),
         np.empty((2, 3, TRIALS)),
         np.empty((2, TRIALS, components)),
         np.empty((2, TRIALS, components)),
@@ -84,8 +87,20 @@ def room_for_tile(terms):  # type: ignore[no-untyped-def]
 
 @_compiled
 def coefficients(outputs, terms):  # type: ignore[no-untyped-def]
-    """Return w, sqrt(lambda), 1 / mu, 2 lambda / mu and w sqrt(lambda / 2 pi) of terms, (5, n)."""
-    plain = np.empty((5, terms))
+    """Return what terms of mixtures (R, m) are made of, (R, 5, terms).
+
+    That is w, sqrt(lambda), 1 / mu, 2 lambda / mu and w sqrt(lambda / 2 pi).
+    """
+    plain = np.empty((outputs.shape[0], 5, terms))
+    for r in range(outputs.shape[0]):
+        _write(outputs[r], plain[r])
+    return plain
+
+
+@_contracted
+def _write(outputs, plain):  # type: ignore[no-untyped-def]
+    """Write coefficients of one mixture."""
+    terms = plain.shape[1]
     for j in range(terms):
         log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
         plain[0, j] = exponential(outputs[j])
@@ -93,14 +108,13 @@ def coefficients(outputs, terms):  # type: ignore[no-untyped-def]
         plain[2, j] = exponential(-log_mu)
         plain[3, j] = 2.0 * exponential(log_lambda - log_mu)
         plain[4, j] = DENSITY_AT_0 * plain[0, j] * plain[1, j]
-    return plain
 
 
 @_inlined
-def put(tile, plain, rate, t, trial, first, end, begin):  # type: ignore[no-untyped-def]
+def put(tile, plain, rate, t, trial, row, first, end, begin):  # type: ignore[no-untyped-def]
     """Put a trial, and its window of times, at a place t of the tile."""
-    tile.trials[t], tile.firsts[t] = trial, first
-    root, pace = plain[1, first:], plain[2, first:]
+    tile.trials[t], tile.rows[t], tile.firsts[t] = trial, row, first
+    root, pace = plain[row, 1, first:], plain[row, 2, first:]
     for side in range(2):
         s = end if side == 0 else begin
         clock = tile.clocks[side]
@@ -176,25 +190,28 @@ def judge(tile, plain, n):  # type: ignore[no-untyped-def]
         early[1][:n].ravel(), late[1][:n].ravel(), falls[1][:n].ravel(),
     )  # fmt: skip
     for t in range(n):
-        first = tile.firsts[t]
-        tile.totals[t] = _dot(tile, plain[0, first:], tile.early[0, t])
+        r, first = tile.rows[t], tile.firsts[t]
+        tile.totals[t] = _dot(tile, plain[r, 0, first:], tile.early[0, t])
         for side in range(2):
             over = tile.clocks[side, 0, t]
             cube = over * over * over
-            tile.dense[side, t] = cube * _dot(tile, plain[4, first:], tile.falls[side, t])
+            tile.dense[side, t] = cube * _dot(tile, plain[r, 4, first:], tile.falls[side, t])
     _logarithms(tile.totals[:n], tile.logs[:n])
 
 
 @_inlined
 def back(tile, t, cotangent, moments):  # type: ignore[no-untyped-def]
-    """Add to moments (3, terms) those of a trial; return derivatives by time, width and rate."""
-    scale, first = cotangent / tile.totals[t], tile.firsts[t]
+    """Add a trial's moments to those of its row, (R, 3, terms).
+
+    Return its derivatives by time, width and closing rate.
+    """
+    scale, first, row = cotangent / tile.totals[t], tile.firsts[t], tile.rows[t]
     ends = scale * tile.clocks[0, 0, t], scale * tile.clocks[1, 0, t]
     for k in range(len(tile.terms)):
         j = first + k
-        moments[0, j] += scale * tile.early[0, t, k]
-        moments[1, j] += scale * tile.late[0, t, k]
-        moments[2, j] += ends[0] * tile.falls[0, t, k] - ends[1] * tile.falls[1, t, k]
+        moments[row, 0, j] += scale * tile.early[0, t, k]
+        moments[row, 1, j] += scale * tile.late[0, t, k]
+        moments[row, 2, j] += ends[0] * tile.falls[0, t, k] - ends[1] * tile.falls[1, t, k]
     by_end, by_begin = scale * tile.dense[0, t], scale * tile.dense[1, t]
     late = by_end * tile.clocks[0, 1, t]
     early = by_begin * tile.clocks[1, 1, t]
@@ -204,10 +221,11 @@ def back(tile, t, cotangent, moments):  # type: ignore[no-untyped-def]
 
 @_compiled
 def by_moments(plain, moments, by_outputs):  # type: ignore[no-untyped-def]
-    """Add to derivatives by outputs (m,) what the moments (3, n) of terms are worth."""
-    terms = moments.shape[1]
-    for j in range(terms):
-        mirrored = plain[0, j] * plain[3, j] * moments[1, j]
-        by_outputs[j] += plain[0, j] * moments[0, j]
-        by_outputs[terms + j] -= mirrored
-        by_outputs[2 * terms + j] += mirrored - plain[4, j] * moments[2, j]
+    """Add to derivatives by outputs (R, m) what the moments (R, 3, n) of terms are worth."""
+    terms = moments.shape[2]
+    for r in range(moments.shape[0]):
+        for j in range(terms):
+            mirrored = plain[r, 0, j] * plain[r, 3, j] * moments[r, 1, j]
+            by_outputs[r, j] += plain[r, 0, j] * moments[r, 0, j]
+            by_outputs[r, terms + j] -= mirrored
+            by_outputs[r, 2 * terms + j] += mirrored - plain[r, 4, j] * moments[r, 2, j]
