@@ -15,119 +15,52 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from likely.kernels.closing import relax, stretch
-from likely.kernels.inverse_gaussian import (
-    log_density_terms,
-    log_ndtr,
-    log_scaled_tail,
-    log_survival_terms,
+from likely.kernels.closing import relax
+from likely.kernels.factors import (
+    LATER,
+    LEAST_LOG,
+    between_terms,
+    clock,
+    factor,
+    log_mixed,
+    log_whole,
+    rate_of,
 )
 from likely.kernels.mixture import pick
 from likely.kernels.mixture_terms import LEAST, MOST
 from likely.kernels.native import Kernels
-from likely.kernels.parts import ANY, NEITHER, NOBODY, Law, chosen_of, kernels_of, log_sum
+from likely.kernels.parts import ANY, NEITHER, NOBODY, Law, chosen_of, kernels_of
 from likely.kernels.rng import inverse_gaussian, uniform
-from likely.kernels.window import (
-    START,
-    TRIALS,
-    Tile,
-    back,
-    by_moments,
-    coefficients,
-    judge,
-    put,
-    room_for_tile,
-)
+from likely.kernels.sides import TRIALS, Tile, coefficients, put, room_for_tile
+from likely.kernels.window import START, back, by_moments, judge
 from likely.typing import FloatArray
 
 SHORTEST = 1e-5  # seconds: a narrower window is one of that length
-LEAST_LOG = -1e29  # a lower log density is that of what is impossible
 NODES = 24  # of the mean over delays of the probability that nothing happened
 _X, _W = np.polynomial.legendre.leggauss(NODES)
 _SHARES, _WEIGHTS = 0.5 * (1.0 + _X), 0.5 * _W
-_LOG_HALF = math.log(0.5)
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 
 
 @_compiled
-def _bounded(x):  # type: ignore[no-untyped-def]
-    """Return exp(x), finite."""
-    return math.exp(min(x, 700.0))
-
-
-@_compiled
-def _distributed(u, log_u, log_mu, log_lambda):  # type: ignore[no-untyped-def]
-    """Return logs of P(S < u), of P(S > u), of the density, and of what is reflected."""
-    root, scaled = math.exp(0.5 * (log_lambda - log_u)), math.exp(log_u - log_mu)
-    early, late = root * (scaled - 1.0), root * (scaled + 1.0)
-    reflected = log_scaled_tail(late) - 0.5 * early * early
-    direct = log_ndtr(early)
-    best = max(direct, reflected)
-    earlier = best + math.log1p(math.exp(min(direct, reflected) - best))
-    later = log_survival_terms(u, log_u, log_mu, log_lambda)[0]
-    return earlier, later, log_density_terms(u, log_u, log_mu, log_lambda)[0], reflected
-
-
-@_compiled
-def between_terms(begin, end, log_mu, log_lambda):  # type: ignore[no-untyped-def]
-    """Return log P(begin < S < end), for begin >= 0, and its derivatives.
-
-    They are those by log mu, log lambda, begin and end. It is a difference of whichever tails are
-    the smaller ones.
-    """
-    earlier, later, dense, reflected = _distributed(end, math.log(end), log_mu, log_lambda)
-    value, by_begin, mirrored = earlier, 0.0, 0.0
-    if begin > 0.0:
-        first = _distributed(begin, math.log(begin), log_mu, log_lambda)
-        larger, smaller = (first[1], later) if first[1] < _LOG_HALF else (earlier, first[0])
-        value = larger + math.log(-math.expm1(min(smaller - larger, -1e-15)))
-        by_begin, mirrored = -_bounded(first[2] - value), _bounded(first[3] - value)
-    by_end = _bounded(dense - value)
-    mirrored = 2.0 * math.exp(log_lambda - log_mu) * (_bounded(reflected - value) - mirrored)
-    return value, -mirrored, mirrored - by_end * end - by_begin * begin, by_begin, by_end
-
-
-@_compiled
-def _rate(form, outputs):  # type: ignore[no-untyped-def]
-    """Return the closing rate, 0 if there is none."""
-    terms = len(form.part.choices) * form.part.components
-    return outputs[3 * terms] if len(outputs) > 3 * terms else 0.0
-
-
-@_compiled
-def _clock(s, rate):  # type: ignore[no-untyped-def]
-    """Return the stretched time of s >= 0, and its derivatives by s and by the closing rate."""
-    if rate > 0.0 and s > 0.0:
-        u, _, by_s, by_rate, _, _ = stretch(s, rate)
-        return u, by_s, by_rate
-    return s, 1.0, s * s
-
-
-@_compiled
-def within(form, outputs, span, s, width, cotangent, by_outputs, work):  # type: ignore[no-untyped-def]
+def _within(outputs, terms, span, s, width, cotangent, by_outputs, work):  # type: ignore[no-untyped-def]
     """Return the log density of some terms at s > 0, and its derivatives by s and width.
 
     Adds those by outputs, times a cotangent. `work` is of shape (5, terms).
     """
-    first, last = span
-    terms, rate = len(form.part.choices) * form.part.components, _rate(form, outputs)
-    end, end_by_s, end_by_rate = _clock(s, rate)
-    begin, begin_by_s, begin_by_rate = _clock(max(s - width, 0.0), rate)
-    best, total = -np.inf, 0.0
-    for j in range(first, last):
+    rate, by_begin, by_end = rate_of(outputs, terms), 0.0, 0.0
+    end, end_by_s, end_by_rate = clock(s, rate)
+    begin, begin_by_s, begin_by_rate = clock(max(s - width, 0.0), rate)
+    for j in range(span[0], span[1]):
         found = between_terms(begin, end, outputs[terms + j], outputs[2 * terms + j])
         work[0, j] = outputs[j] + found[0]
         work[1, j], work[2, j], work[3, j], work[4, j] = found[1:]
-        best = max(best, work[0, j])
-    if not best > LEAST_LOG:
-        return -np.inf, 0.0, 0.0
-    by_begin, by_end = 0.0, 0.0
-    for j in range(first, last):
-        work[0, j] = math.exp(work[0, j] - best)
-        total += work[0, j]
-    for j in range(first, last):
-        share = work[0, j] / total
+    value = log_mixed(work[0], span)
+    if value == -np.inf:
+        return value, 0.0, 0.0
+    for j in range(span[0], span[1]):
+        share = work[0, j]
         if share > 0.0:  # otherwise its derivatives may not be numbers
             by_outputs[j] += cotangent * share
             by_outputs[terms + j] += cotangent * share * work[1, j]
@@ -138,55 +71,22 @@ def within(form, outputs, span, s, width, cotangent, by_outputs, work):  # type:
         by_rate = by_begin * begin_by_rate + by_end * end_by_rate
         by_outputs[3 * terms] += cotangent * by_rate
     by_s = by_end * end_by_s + by_begin * begin_by_s
-    value = best + math.log(total) - math.log(width)
-    return value, by_s, -by_begin * begin_by_s - 1.0 / width
+    return value - math.log(width), by_s, -by_begin * begin_by_s - 1.0 / width
 
 
 @_compiled
-def _survive(form, outputs, s, work, logs, by):  # type: ignore[no-untyped-def]
-    """Return the log probability of no decision by s > 0; write its derivatives to `by` (m + 1,).
-
-    They are those by outputs, and, last, by s.
-    """
-    terms, rate = len(form.part.choices) * form.part.components, _rate(form, outputs)
-    u, u_by_s, u_by_rate = _clock(s, rate)
-    log_u, best, total, by_u = math.log(u), -np.inf, 0.0, 0.0
-    for j in range(terms):
-        found = log_survival_terms(u, log_u, outputs[terms + j], outputs[2 * terms + j])
-        logs[j] = outputs[j] + found[0]
-        work[1, j], work[2, j], work[3, j] = found[1:]
-        best = max(best, logs[j])
-    by[:] = 0.0
-    if not best > LEAST_LOG:
-        return -np.inf
-    for j in range(terms):
-        logs[j] = math.exp(logs[j] - best)
-        total += logs[j]
-    for j in range(terms):
-        share = logs[j] / total
-        if share > 0.0:
-            by[j] = share
-            by[terms + j], by[2 * terms + j] = share * work[1, j], share * work[2, j]
-            by_u += share * work[3, j]
-    if len(outputs) > 3 * terms:
-        by[3 * terms] = by_u * u_by_rate
-    by[-1] = by_u * u_by_s
-    return best + math.log(total)
-
-
-@_compiled
-def undecided(form, outputs, s, width, cotangent, by_outputs, work):  # type: ignore[no-untyped-def]
+def _undecided(outputs, terms, s, width, cotangent, by_outputs, work):  # type: ignore[no-untyped-def]
     """Return the log probability of no response by s > 0, and its derivatives by s and width.
 
     Adds those by outputs, times a cotangent. The probability is the mean over delays.
     """
-    terms, size = len(form.part.choices) * form.part.components, len(outputs)
-    by, values, logs = np.empty((NODES, size + 1)), np.empty(NODES), np.empty(terms)
+    size = len(outputs)
+    by, values = np.empty((NODES, size + 1)), np.empty(NODES)
     decided, inside = min(width, s), width <= s
     best, total, by_s, by_width = -np.inf, 0.0, 0.0, 0.0
     for n in range(NODES):
         time = max(s - _SHARES[n] * decided, 1e-12)
-        values[n] = _survive(form, outputs, time, work, logs, by[n])
+        values[n] = factor(outputs, terms, (0, terms), time, LATER, work, by[n])
         best = max(best, values[n])
     if not best > LEAST_LOG and inside:
         return -np.inf, 0.0, 0.0
@@ -220,7 +120,7 @@ class _Known(NamedTuple):
     """What is known of the rows of a block.
 
     Args:
-        plain: what their terms are made of, (R, 5, terms).
+        plain: what their terms are made of, (R, 7, terms).
         rates: closing rates, or 0, (R,).
         shifts: earliest non-decision times (R,).
         widths: longest delays (R,).
@@ -257,7 +157,7 @@ def _known(form, block, outputs):  # type: ignore[no-untyped-def]
     rates, shifts, widths = np.empty(count), np.empty(count), np.empty(count)
     for r in range(count):
         spread = block.rows[r, form.others[0]]
-        rates[r] = _rate(form, outputs[r])
+        rates[r] = rate_of(outputs[r], terms)
         shifts[r] = block.rows[r, form.non_decision] - spread
         widths[r] = max(2.0 * spread, SHORTEST)
     return _Known(coefficients(outputs, terms), rates, shifts, widths)
@@ -273,13 +173,14 @@ def _alone(form, outputs, s, chosen, width, cotangent, by_outputs, work):  # typ
         return 0.0, 0.0, 0.0
     if chosen == NEITHER or not 0.0 < s < np.inf:
         return -np.inf, 0.0, 0.0
-    if chosen == NOBODY:
-        return undecided(form, outputs, s, width, cotangent, by_outputs, work)
     components = form.part.components
-    span = (0, len(form.choices) * components)
+    terms = len(form.choices) * components
+    if chosen == NOBODY:
+        return _undecided(outputs, terms, s, width, cotangent, by_outputs, work)
+    span = (0, terms)
     if chosen != ANY:
         span = (chosen * components, (chosen + 1) * components)
-    return within(form, outputs, span, s, width, cotangent, by_outputs, work)
+    return _within(outputs, terms, span, s, width, cotangent, by_outputs, work)
 
 
 @_compiled
@@ -305,7 +206,7 @@ def _together(form, known, outputs, at, n, trials, cotangents, values, sums):  #
         value = tile.logs[t] - math.log(known.widths[r])
         values[i] = value
         if math.isnan(value):
-            s, chosen = trials[i, 0] - known.shifts[r], tile.firsts[t] // len(tile.terms)
+            s, chosen = trials[i, 0] - known.shifts[r], tile.chosen[t]
             values[i] = _single(form, known, outputs, at, r, s, chosen, cotangents[i], sums)
         elif cotangents[i] != 0.0:
             late, early, fast = back(tile, t, cotangents[i], sums.moments)
@@ -331,8 +232,10 @@ def _judge(form, at, block, outputs, trials, cotangents, values, by_outputs, by_
             i = block.own[k]
             chosen, s = chosen_of(form.choices, trials[i, 1]), trials[i, 0] - known.shifts[r]
             if chosen >= 0 and LEAST < s < MOST:
-                begin = max(s - known.widths[r], START)
-                put(tile, known.plain, known.rates[r], n, i, r, chosen * components, s, begin)
+                first, begin = chosen * components, max(s - known.widths[r], START)
+                tile.trials[n], tile.rows[n], tile.chosen[n] = i, r, chosen
+                put(tile, known.plain[r], known.rates[r], n, 0, first, s)
+                put(tile, known.plain[r], known.rates[r], n, 1, first, begin)
                 n += 1
                 if n == TRIALS:
                     _together(form, known, outputs, at, n, trials, cotangents, values, sums)
@@ -341,7 +244,7 @@ def _judge(form, at, block, outputs, trials, cotangents, values, by_outputs, by_
                 values[i] = _single(form, known, outputs, at, r, s, chosen, cotangents[i], sums)
             elif chosen >= 0:
                 span = (chosen * components, (chosen + 1) * components)
-                values[i] = log_sum(outputs[r], span, cotangents[i], by_outputs[r])
+                values[i] = log_whole(outputs[r], span, cotangents[i], by_outputs[r])
             else:
                 values[i] = -np.inf if chosen == NEITHER else 0.0
     _together(form, known, outputs, at, n, trials, cotangents, values, sums)

@@ -169,21 +169,6 @@ def chosen_of(choices, choice):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def log_sum(outputs, span, cotangent, by_outputs):  # type: ignore[no-untyped-def]
-    """Return the log of the total weight of some terms; add a multiple of its derivatives."""
-    first, last = span
-    top, total = -np.inf, 0.0
-    for j in range(first, last):
-        top = max(top, outputs[j])
-    for j in range(first, last):
-        total += math.exp(outputs[j] - top)
-    value = top + math.log(total)
-    for j in range(first, last):
-        by_outputs[j] += cotangent * math.exp(outputs[j] - value)
-    return value
-
-
-@_compiled
 def _block(form, rows, own, begins, values):  # type: ignore[no-untyped-def]
     """Return a block; write the log densities of what is impossible."""
     inside = np.empty(len(rows), dtype=np.bool_)

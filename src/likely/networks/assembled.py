@@ -29,7 +29,7 @@ class AssembledDensity(CompiledDensity):
     """A density given by a law in JAX and, in compiled code, by one made of the same parts.
 
     To add one, write a frozen, hashable dataclass with `declaration`, `specification`, `part`,
-    `wiring`, `others`, `law` and `kernels`, and add it to `likely.files.KINDS`.
+    `parts`, `others`, `law` and `kernels`, and add it to `likely.files.KINDS`.
     """
 
     @property
@@ -39,7 +39,7 @@ class AssembledDensity(CompiledDensity):
 
     @property
     @abc.abstractmethod
-    def wiring(self) -> Wiring:
+    def parts(self) -> Wiring:
         """What the parameters of each part are."""
 
     @property
@@ -65,8 +65,8 @@ class AssembledDensity(CompiledDensity):
     def packed(self) -> Packed:
         """What compiled code must know."""
         names, column = self.declaration.names, self.declaration.non_decision_column
-        columns = [[names.index(w) if isinstance(w, str) else -1 for w in ws] for ws in self.wiring]
-        constants = [[0.0 if isinstance(w, str) else w for w in ws] for ws in self.wiring]
+        columns = [[names.index(w) if isinstance(w, str) else -1 for w in ws] for ws in self.parts]
+        constants = [[0.0 if isinstance(w, str) else w for w in ws] for ws in self.parts]
         codes, numbers = program(self.declaration.constraints, names)
         form = Form(
             columns=np.array(columns, dtype=np.int64),

@@ -104,7 +104,7 @@ class DelayedDensity(AssembledDensity):
         return self.mixture
 
     @property
-    def wiring(self) -> Wiring:
+    def parts(self) -> Wiring:
         """Its parameters, which are the model's own."""
         return (self.mixture.declaration.names,)
 
@@ -120,6 +120,6 @@ class DelayedDensity(AssembledDensity):
 
     def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> DelayedMixture:
         """Return the law at parameter rows (n, p)."""
-        (wires,), (spread,) = self.wiring, self.others
+        (wires,), (spread,) = self.parts, self.others
         mixture = self.mixture.law(arrays, wired(self.declaration, wires, theta))
         return DelayedMixture(mixture, 2.0 * theta[:, self.declaration.names.index(spread)])
