@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from likely.errors import ModelError
+from likely.kernels import constraints as machine
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -23,6 +24,14 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 _ORDERS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
+}
+_CODES: Mapping[type[ast.AST], int] = {
+    ast.Add: machine.ADD,
+    ast.Sub: machine.SUBTRACT,
+    ast.Mult: machine.MULTIPLY,
+    ast.Div: machine.DIVIDE,
+    ast.Lt: machine.LESS,
+    ast.LtE: machine.AT_MOST,
 }
 _LONGEST = 200  # characters that are read
 
@@ -47,6 +56,43 @@ def names_in(constraint: str) -> frozenset[str]:
     """Return the names of the parameters that a constraint is about."""
     nodes = ast.walk(_parsed(constraint))
     return frozenset(node.id for node in nodes if isinstance(node, ast.Name)) - {"abs"}
+
+
+def program(constraints: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[float]]:
+    """Return constraints as compiled code reads them: codes, and numbers that they use.
+
+    Args:
+        constraints: inequalities between parameters.
+        names: of all parameters, in order.
+    """
+    codes: list[int] = []
+    numbers: list[float] = []
+    for constraint in constraints:
+        inequality = _parsed(constraint)
+        for side in (inequality.left, inequality.comparators[0]):
+            _write(side, names, codes, numbers)
+        codes.append(_CODES[type(inequality.ops[0])])
+    return codes, numbers
+
+
+def _write(node: ast.expr, names: Sequence[str], codes: list[int], numbers: list[float]) -> None:
+    """Append what puts the value of an expression, a valid one, on the stack."""
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            codes.append(machine.NUMBER)
+            numbers.append(float(number))
+        case ast.Name(id=name):
+            codes.append(names.index(name))
+        case ast.BinOp(left=left, op=op, right=right):
+            _write(left, names, codes, numbers)
+            _write(right, names, codes, numbers)
+            codes.append(_CODES[type(op)])
+        case ast.UnaryOp(operand=operand):
+            _write(operand, names, codes, numbers)
+            codes.append(machine.NEGATE)
+        case ast.Call(args=[argument]):
+            _write(argument, names, codes, numbers)
+            codes.append(machine.MAGNITUDE)
 
 
 @functools.cache

@@ -32,7 +32,7 @@ _inlined = numba.njit(  # to pass a tile costs more than these functions
     forceinline=True,
 )
 
-_SCALE, _DEGREE = 5.0, 20  # of the polynomial below
+SCALE, _DEGREE = 5.0, 20  # of the polynomial below
 _LOWEST = -680.0  # exponents: what has a lower one is nothing next to `TINY`
 _STEEP = 1.0 / (LAST * LAST)
 
@@ -41,11 +41,11 @@ def _tail_coefficients() -> FloatArray:
     """Return R(y) / x, as coefficients of powers of 2x - 1, where x = a / (a + y)."""
     nodes = chebpts1(3 * _DEGREE)
     x = 0.5 + 0.5 * nodes
-    tails = 0.5 * erfcx(_SCALE * (1.0 - x) / x * math.sqrt(0.5))
+    tails = 0.5 * erfcx(SCALE * (1.0 - x) / x * math.sqrt(0.5))
     return np.asarray(cheb2poly(chebfit(nodes, tails / x, _DEGREE)))
 
 
-_tail = polynomial(_tail_coefficients().tolist())
+tail = polynomial(_tail_coefficients().tolist())
 
 
 class Tile(NamedTuple):
@@ -162,11 +162,11 @@ def _survive(early, late, falls):  # type: ignore[no-untyped-def]
     """Turn distances (n,) into survival, and into what is reflected of it."""
     for j in range(falls.shape[0]):
         e = early[j]
-        near, far = _SCALE + abs(e), _SCALE + max(late[j], 0.0)
-        both = _SCALE / (near * far)  # one division for two
+        near, far = SCALE + abs(e), SCALE + max(late[j], 0.0)
+        both = SCALE / (near * far)  # one division for two
         x, y = both * far, both * near
-        direct = falls[j] * x * _tail(2.0 * x - 1.0)
-        reflected = falls[j] * y * _tail(2.0 * y - 1.0)
+        direct = falls[j] * x * tail(2.0 * x - 1.0)
+        reflected = falls[j] * y * tail(2.0 * y - 1.0)
         early[j] = max((direct if e >= 0.0 else 1.0 - direct) - reflected, 0.0)
         late[j] = reflected
 

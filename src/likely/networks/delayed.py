@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -19,11 +18,13 @@ from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
-from likely.networks.in_jax import LawDensity
+from likely.kernels.delayed import SHORTEST, delayed_kernels
+from likely.kernels.native import Kernels
+from likely.networks.assembled import AssembledDensity
 from likely.networks.inverse_gaussian import Mixture
 from likely.networks.mixture import MixtureDensity
+from likely.networks.wiring import Wiring, wired
 
-SHORTEST = 1e-5  # seconds: a narrower window is one of that length
 _X, _W = np.polynomial.legendre.leggauss(24)
 
 
@@ -70,7 +71,7 @@ class DelayedMixture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DelayedDensity(LawDensity):
+class DelayedDensity(AssembledDensity):
     """Form of a mixture whose non-decision time varies.
 
     Args:
@@ -98,17 +99,27 @@ class DelayedDensity(LawDensity):
         return {"mixture": {**declared, "network": self.mixture.specification()}}
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the weight arrays."""
-        return self.mixture.shapes
+    def part(self) -> MixtureDensity:
+        """The form of the mixture."""
+        return self.mixture
 
-    @cached_property
-    def _columns(self) -> list[int]:
-        names = self.declaration.names
-        return [names.index(name) for name in self.mixture.declaration.names]
+    @property
+    def parts(self) -> Wiring:
+        """Its parameters, which are the model's own."""
+        return (self.mixture.declaration.names,)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The name of the spread."""
+        return (self.declaration.spread or "",)
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops of its compiled code."""
+        return delayed_kernels(self.mixture.components)
 
     def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> DelayedMixture:
         """Return the law at parameter rows (n, p)."""
-        outputs = self.mixture.outputs(arrays, theta[:, jnp.array(self._columns)])
-        spread = theta[:, self.declaration.names.index(self.declaration.spread or "")]
-        return DelayedMixture(self.mixture.mixture(outputs), 2.0 * spread)
+        (wires,), (spread,) = self.parts, self.others
+        mixture = self.mixture.law(arrays, wired(self.declaration, wires, theta))
+        return DelayedMixture(mixture, 2.0 * theta[:, self.declaration.names.index(spread)])

@@ -162,10 +162,10 @@ class MixtureDensity(CompiledDensity):
         return weight_shapes(self.sizes)
 
     @property
-    def packed(self) -> Packed:
+    def layout(self) -> Layout:
         """What compiled code must know."""
         column = self.declaration.non_decision_column
-        layout = Layout(
+        return Layout(
             sizes=np.array(self.sizes, dtype=np.int64),
             features=np.array([[f.column, f.lower, f.upper, f.logarithm] for f in self.features]),
             support=np.array([p.support for p in self.declaration.parameters]),
@@ -173,7 +173,11 @@ class MixtureDensity(CompiledDensity):
             components=self.components,
             non_decision=-1 if column is None else column,
         )
-        return pack(layout)
+
+    @property
+    def packed(self) -> Packed:
+        """What compiled code must know, as it reads it."""
+        return pack(self.layout)
 
     @property
     def compilable(self) -> bool:

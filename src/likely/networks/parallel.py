@@ -20,7 +20,9 @@ from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
-from likely.networks.in_jax import LawDensity
+from likely.kernels.native import Kernels
+from likely.kernels.parallel import parallel_kernels
+from likely.networks.assembled import AssembledDensity
 from likely.networks.inverse_gaussian import Mixture
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wire, Wiring, wired, wiring_from_json, wiring_to_json
@@ -74,7 +76,7 @@ class ParallelMixture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ParallelDensity(LawDensity):
+class ParallelDensity(AssembledDensity):
     """Form of the density of two stages in parallel.
 
     Args:
@@ -106,9 +108,24 @@ class ParallelDensity(LawDensity):
         }
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the weight arrays."""
-        return self.stage.shapes
+    def part(self) -> MixtureDensity:
+        """The form of a stage."""
+        return self.stage
+
+    @property
+    def parts(self) -> Wiring:
+        """What the stage's parameters are in each stage."""
+        return self.wiring
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """None: stages are all there is."""
+        return ()
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops of its compiled code."""
+        return parallel_kernels(self.stage.components)
 
     def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> ParallelMixture:
         """Return the law at parameter rows (n, p)."""
