@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from likely.networks.normal import HALF_LOG_2PI, log_cdf
+from likely.kernels.mills import HALF_LOG_2PI
+from likely.networks.normal import log_cdf
 from likely.networks.race import AccumulatorForm
 
 

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from likely.kernels.mills import HALF_LOG_2PI
 from likely.networks.normal import (
     EARLIEST,
-    HALF_LOG_2PI,
     THIN,
     bell,
     hermite_terms,
