@@ -2,12 +2,8 @@
 
 In units of the rate's standard deviation, a rate of mean k >= 0 has finished if it is above w, or
 below -w, and w is uniform from a low end to a high one. With y = w - k at an end, p = phi(w - k)
-and q = phi(w + k) there, and R and D those of `likely.kernels.mills`, integrals over w are
-differences between the ends of
-
-    s p R, for phi(w - k), with s the sign of y, and 1 more if the ends are on either side of k,
-    p D + s p length R at the high end, for (w - low) phi(w - k),
-    p D + q D, for P(|N(k, 1)| < w), and what there is of y > 0.
+and q = phi(w + k) there, the integral over w of P(|N(k, 1)| < w) is the difference between the ends
+of p D(|y|) + q D(w + k), and what there is of y > 0.
 """
 
 from __future__ import annotations
@@ -21,6 +17,13 @@ from likely.kernels.abreast import WIDTH, Accumulator
 from likely.kernels.mills import HALF_LOG_2PI, fading, inlined, mills
 from likely.kernels.rng import normal, uniform
 from likely.kernels.segments import (
+    EARLIEST,
+    NARROW,
+    in_units_of_the_last,
+    in_units_of_the_nearest,
+    integrals,
+)
+from likely.kernels.thin_segments import (
     ORDERS,
     TINIEST,
     bell,
@@ -31,8 +34,6 @@ from likely.kernels.segments import (
 )
 from likely.kernels.vectors import logarithm
 
-EARLIEST = 1e-12  # seconds; earlier times are taken for this one, so that squares do not overflow
-NARROW = 0.1  # lengths, times 1 + their distance from 0, below which closed forms cancel
 _SMALL = 0.3  # w (1 + k) below which P(|N| < w) is a series
 _START, _FAR, _RATE = WIDTH, 2 * WIDTH, 3 * WIDTH
 _LOG, _BY_TIME, _BY_START, _BY_FAR, _BY_RATE = (field * WIDTH for field in range(4, 9))
@@ -48,27 +49,13 @@ def _density(low, length, k):  # type: ignore[no-untyped-def]
     """
     high = low + length
     y, z = low - k, high - k
-    right, left = y >= 0.0, z <= 0.0
-    nearest = max(max(y, -z), 0.0)
-    across = 0.5 * length * abs(y + z)
-    near = 0.5 * y * y + HALF_LOG_2PI
-    p = fading(0.0 if right else (across if left else near))  # in units of phi at the nearest
-    near = 0.5 * z * z + HALF_LOG_2PI
-    r = fading(0.0 if left else (across if right else near))
+    p, r, exponent = in_units_of_the_nearest(y, z)
     q, t = p * fading(2.0 * low * k), r * fading(2.0 * high * k)
-    (p_r, p_d), (r_r, r_d) = mills(abs(y)), mills(abs(z))
-    (q_r, q_d), (t_r, t_d) = mills(low + k), mills(high + k)
-    s = 1.0 if right else -1.0
-    u = -1.0 if left else 1.0
-    astride = 0.0 if right or left else 1.0
-    up = s * p * p_r - u * r * r_r + astride
-    up_on = p * p_d - r * (r_d + u * length * r_r) - astride * y
-    down = q * q_r - t * t_r
-    down_on = q * q_d - t * (t_d + length * t_r)
+    up, up_on = integrals(y, z, (p, r), (mills(abs(y)), mills(abs(z))))
+    down, down_on = integrals(low + k, high + k, (q, t), (mills(low + k), mills(high + k)))
     total = low * (up + down) + (up_on + down_on)
     share, begin, end = 1.0 / max(total, TINIEST), low * (p + q), high * (r + t)
     by_k = (low * (p - q) - high * (r - t) + up - down) * share
-    exponent = 0.0 if nearest == 0.0 else -0.5 * nearest * nearest - HALF_LOG_2PI
     narrow = length * (1.0 + abs(0.5 * (y + z))) < NARROW
     value = logarithm(max(total / length, TINIEST)) + exponent
     value = np.nan if narrow else value
@@ -83,30 +70,21 @@ def _survival(low, length, k):  # type: ignore[no-untyped-def]
     """
     high = low + length
     y, z = low - k, high - k
-    right, late = y >= 0.0, z <= 0.0
-    across = -0.5 * length * (y + z)
-    p = fading(across if late else 0.5 * y * y + HALF_LOG_2PI)  # in units of phi(z) if late
-    r = fading(0.0 if late else 0.5 * z * z + HALF_LOG_2PI)
+    p, r, exponent = in_units_of_the_last(y, z)
     q, t = p * fading(2.0 * low * k), r * fading(2.0 * high * k)
-    (p_r, p_d), (r_r, r_d) = mills(abs(y)), mills(abs(z))
-    (q_r, q_d), (t_r, t_d) = mills(low + k), mills(high + k)
-    s = 1.0 if right else -1.0
-    u = -1.0 if late else 1.0
-    astride = 0.0 if right or late else 1.0
-    total = r * r_d + t * t_d - (p * p_d + q * q_d) + (0.0 if late else min(length, z))
-    up = s * p * p_r - u * r * r_r + astride
-    up_on = p * p_d - r * (r_d + u * length * r_r) - astride * y
-    down = q * q_r - t * t_r
-    down_on = q * q_d - t * (t_d + length * t_r)
+    at_y, at_z, below_y, below_z = mills(abs(y)), mills(abs(z)), mills(low + k), mills(high + k)
+    total = r * at_z[1] + t * below_z[1] - (p * at_y[1] + q * below_y[1])
+    total = total + max(min(length, z), 0.0)
+    up, up_on = integrals(y, z, (p, r), (at_y, at_z))
+    down, down_on = integrals(low + k, high + k, (q, t), (below_y, below_z))
     share = 1.0 / max(total, TINIEST)
     mean = max(total / length, TINIEST)
-    value = logarithm(mean if late else min(mean, 1.0))
-    value = value + (-0.5 * z * z - HALF_LOG_2PI if late else 0.0)
+    value = logarithm(mean if z <= 0.0 else min(mean, 1.0)) + exponent
     value = np.nan if length * (1.0 + k) < NARROW else value
     return value, (up + down) * share, (up_on + down_on) * share / length, (down - up) * share
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@_compiled
 def _thin_density(low, length, k):  # type: ignore[no-untyped-def]
     """Return what `_density` does, of any segment."""
     terms = room_for_terms()

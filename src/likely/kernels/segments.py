@@ -1,102 +1,48 @@
-"""Segments of the normal distribution, and ramps over them, one at a time in compiled float64.
+"""Segments of the normal distribution by closed forms, for loops over trials that run on vectors.
 
-The counterpart of `likely.networks.normal`, for the few trials at which the closed forms that run
-on vectors would cancel: those at which a segment is thin.
+A segment is from y to z, and integrals over it are made of what its ends have: phi, in units that
+do not underflow, and the functions R and D of `likely.kernels.mills`. Those of a narrow segment
+cancel; `likely.kernels.thin_segments` has series in their place.
 """
 
 from __future__ import annotations
 
-import math
+from likely.kernels.mills import HALF_LOG_2PI, fading, inlined
 
-import numba
-import numpy as np
-
-from likely.kernels.mills import HALF_LOG_2PI, mills
-
-THIN = 0.7  # lengths, times 1 + their distance from 0, below which Taylor's series is used
-ORDERS = 13  # of Taylor's series, whose terms fall like (THIN / 2)^j / j!
-TINIEST = 2.2250738585072014e-308  # of numbers whose logarithm is taken
-
-_compiled = numba.njit(nogil=True, error_model="numpy")
+EARLIEST = 1e-12  # seconds; earlier times are taken for this one, so that squares do not overflow
+NARROW = 0.1  # lengths, times 1 + their distance from 0, below which closed forms cancel
 
 
-@_compiled
-def bell(y):  # type: ignore[no-untyped-def]
-    """Return the standard normal density."""
-    return math.exp(-0.5 * y * y - HALF_LOG_2PI)
+@inlined
+def in_units_of_the_nearest(y, z):  # type: ignore[no-untyped-def]
+    """Return phi(y) and phi(z) in units of that at the end nearest 0, or in none, and their log."""
+    right, left = y >= 0.0, z <= 0.0
+    across = 0.5 * (z - y) * abs(y + z)
+    p = fading(0.0 if right else (across if left else 0.5 * y * y + HALF_LOG_2PI))
+    r = fading(0.0 if left else (across if right else 0.5 * z * z + HALF_LOG_2PI))
+    nearest = max(max(y, -z), 0.0)
+    return p, r, 0.0 if nearest == 0.0 else -0.5 * nearest * nearest - HALF_LOG_2PI
 
 
-@_compiled
-def hermite_terms(y, half, terms):  # type: ignore[no-untyped-def]
-    """Write He_j(y) half^j / j! (ORDERS,): what phi's Taylor series is made of."""
-    product, squared = y * half, half * half
-    terms[0], terms[1] = 1.0, product
-    for j in range(1, ORDERS - 1):
-        terms[j + 1] = (product * terms[j] - squared * terms[j - 1]) / (j + 1)
+@inlined
+def in_units_of_the_last(y, z):  # type: ignore[no-untyped-def]
+    """Return phi(y) and phi(z) in units of phi(z) if that end is below 0, and the units' log."""
+    late = z <= 0.0
+    p = fading(-0.5 * (z - y) * (y + z) if late else 0.5 * y * y + HALF_LOG_2PI)
+    r = fading(0.0 if late else 0.5 * z * z + HALF_LOG_2PI)
+    return p, r, -0.5 * z * z - HALF_LOG_2PI if late else 0.0
 
 
-@_compiled
-def moments(low, length, terms):  # type: ignore[no-untyped-def]
-    """Return means of w^j phi(low + length w) over w in [0, 1], j = 0 to 3, and their unit's log.
+@inlined
+def integrals(y, z, phi, mills):  # type: ignore[no-untyped-def]
+    """Return the integrals from y to z of phi(u) and of (u - y) phi(u).
 
-    The unit comes first. `terms` is room for `ORDERS` numbers.
+    `phi` are those of both ends, in any units if 0 is not between them; `mills` are R and D at the
+    distances of the ends from 0.
     """
-    middle = low + 0.5 * length
-    if length * (1.0 + abs(middle)) >= THIN:
-        return _wide_moments(low, length)
-    hermite_terms(middle, 0.5 * length, terms)
-    t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0  # of powers of t = 2 w - 1
-    for j in range(0, ORDERS, 2):
-        t0 += terms[j] / (j + 1)
-        t2 += terms[j] / (j + 3)
-    for j in range(1, ORDERS, 2):
-        t1 -= terms[j] / (j + 2)
-        t3 -= terms[j] / (j + 4)
-    m3 = 0.125 * (t0 + 3.0 * (t1 + t2) + t3)
-    exponent = -0.5 * middle * middle - HALF_LOG_2PI
-    return exponent, t0, 0.5 * (t0 + t1), 0.25 * (t0 + 2.0 * t1 + t2), m3
-
-
-@_compiled
-def _wide_moments(low, length):  # type: ignore[no-untyped-def]
-    """Return the same in closed form; see `likely.networks.normal`."""
-    high, scale = low + length, 1.0 / length
-    left = high <= 0.0
-    first, last = (-high, -low) if left else (low, high)  # distances, the nearest first
-    (first_r, first_d), (last_r, last_d) = mills(abs(first)), mills(last)
-    if first >= 0.0:
-        fall = math.exp(-0.5 * length * (first + last))
-        exponent, start, end = -0.5 * first * first - HALF_LOG_2PI, first, fall
-        k0, k1 = first_r - fall * last_r, first_d - fall * (last_d + length * last_r)
-    else:
-        first_bell, end = bell(first), bell(last)
-        exponent, start = 0.0, first
-        k0 = 1.0 - first_bell * first_r - end * last_r
-        k1 = first_bell - end - first * k0
-    k2 = k0 - start * k1 - end * length
-    k3 = 2.0 * k1 - start * k2 - end * length * length
-    u0, u1, u2, u3 = k0 * scale, k1 * scale**2, k2 * scale**3, k3 * scale**4
-    if left:
-        return exponent, u0, u0 - u1, u0 - 2.0 * u1 + u2, u0 - 3.0 * (u1 - u2) - u3
-    return exponent, u0, u1, u2, u3
-
-
-@_compiled
-def log_mean_ramp(low, length, level, rise, terms):  # type: ignore[no-untyped-def]
-    """Return the log of the mean of (level + rise w) phi(low + length w) over w in [0, 1].
-
-    Its derivatives by all four follow. The level at the beginning is positive, the rise at least 0.
-    """
-    exponent, m0, m1, m2, m3 = moments(low, length, terms)
-    zeroth, once, twice = level * m0 + rise * m1, level * m1 + rise * m2, level * m2 + rise * m3
-    share = 1.0 / max(zeroth, TINIEST)
-    by_low = -low - length * once * share
-    by_length = -(low * once + length * twice) * share
-    value = math.log(max(zeroth, TINIEST)) + exponent
-    return value, by_low, by_length, m0 * share, m1 * share
-
-
-@_compiled
-def room_for_terms():  # type: ignore[no-untyped-def]
-    """Return room for the terms of Taylor's series."""
-    return np.empty(ORDERS)
+    (p, r), ((p_r, p_d), (r_r, r_d)) = phi, mills
+    right, left = y >= 0.0, z <= 0.0
+    first, last = p * p_r, r * r_r
+    first, last = first if right else -first, -last if left else last
+    astride = 0.0 if right or left else 1.0
+    return first - last + astride, p * p_d - r * r_d - (z - y) * last - astride * y
