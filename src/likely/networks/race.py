@@ -9,6 +9,7 @@ equally exact. Races have compiled code, unless the form of their accumulators h
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -268,7 +269,7 @@ class RaceDensity(CompiledDensity):
         """Return weights as compiled code wants them, or, without any, as they are."""
         return self._compiled_form.prepared(weights) if self.compilable else weights
 
-    @property
+    @functools.cached_property
     def packed(self) -> Packed:
         """What compiled code must know, if there is any."""
         names, column = self.declaration.names, self.declaration.non_decision_column
