@@ -12,8 +12,11 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from likely.errors import ModelError
-from likely.kernels import constraints as machine
+from likely.kernels import inequalities
+from likely.kernels.inequalities import Program
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -26,12 +29,12 @@ _ORDERS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.LtE: operator.le,
 }
 _CODES: Mapping[type[ast.AST], int] = {
-    ast.Add: machine.ADD,
-    ast.Sub: machine.SUBTRACT,
-    ast.Mult: machine.MULTIPLY,
-    ast.Div: machine.DIVIDE,
-    ast.Lt: machine.LESS,
-    ast.LtE: machine.AT_MOST,
+    ast.Add: inequalities.ADD,
+    ast.Sub: inequalities.SUBTRACT,
+    ast.Mult: inequalities.MULTIPLY,
+    ast.Div: inequalities.DIVIDE,
+    ast.Lt: inequalities.LESS,
+    ast.LtE: inequalities.AT_MOST,
 }
 _LONGEST = 200  # characters that are read
 
@@ -52,47 +55,28 @@ def holds(constraint: str, values: Mapping[str, Any]) -> Any:
     return order(_value(left, values, constraint), _value(right, values, constraint))
 
 
+def compiled(constraints: Sequence[str], names: Sequence[str]) -> Program:
+    """Return constraints as compiled code reads them, for rows of parameters of these names.
+
+    Raises:
+        ModelError: if one is no inequality, or names something else.
+    """
+    steps: list[tuple[int, float]] = []
+    for constraint in constraints:
+        inequality = _parsed(constraint)
+        for side in (inequality.left, inequality.comparators[0]):
+            steps.extend(_steps(side, names, constraint))
+        steps.append((_CODES[type(inequality.ops[0])], 0.0))
+    return Program(
+        np.array([code for code, _ in steps], dtype=np.int64),
+        np.array([operand for _, operand in steps], dtype=np.float64),
+    )
+
+
 def names_in(constraint: str) -> frozenset[str]:
     """Return the names of the parameters that a constraint is about."""
     nodes = ast.walk(_parsed(constraint))
     return frozenset(node.id for node in nodes if isinstance(node, ast.Name)) - {"abs"}
-
-
-def program(constraints: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[float]]:
-    """Return constraints as compiled code reads them: codes, and numbers that they use.
-
-    Args:
-        constraints: inequalities between parameters.
-        names: of all parameters, in order.
-    """
-    codes: list[int] = []
-    numbers: list[float] = []
-    for constraint in constraints:
-        inequality = _parsed(constraint)
-        for side in (inequality.left, inequality.comparators[0]):
-            _write(side, names, codes, numbers)
-        codes.append(_CODES[type(inequality.ops[0])])
-    return codes, numbers
-
-
-def _write(node: ast.expr, names: Sequence[str], codes: list[int], numbers: list[float]) -> None:
-    """Append what puts the value of an expression, a valid one, on the stack."""
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            codes.append(machine.NUMBER)
-            numbers.append(float(number))
-        case ast.Name(id=name):
-            codes.append(names.index(name))
-        case ast.BinOp(left=left, op=op, right=right):
-            _write(left, names, codes, numbers)
-            _write(right, names, codes, numbers)
-            codes.append(_CODES[type(op)])
-        case ast.UnaryOp(operand=operand):
-            _write(operand, names, codes, numbers)
-            codes.append(machine.NEGATE)
-        case ast.Call(args=[argument]):
-            _write(argument, names, codes, numbers)
-            codes.append(machine.MAGNITUDE)
 
 
 @functools.cache
@@ -119,6 +103,23 @@ def _value(node: ast.expr, values: Mapping[str, Any], constraint: str) -> Any:
             return -_value(operand, values, constraint)
         case ast.Call(func=ast.Name(id="abs"), args=[argument], keywords=[]):
             return abs(_value(argument, values, constraint))
+    raise _refusal(constraint)
+
+
+def _steps(node: ast.expr, names: Sequence[str], constraint: str) -> list[tuple[int, float]]:
+    """Return the codes and operands that put the value of an expression on the stack."""
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return [(inequalities.NUMBER, float(number))]
+        case ast.Name(id=name) if name in names:
+            return [(inequalities.PARAMETER, float(names.index(name)))]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            first, second = (_steps(side, names, constraint) for side in (left, right))
+            return [*first, *second, (_CODES[type(op)], 0.0)]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return [*_steps(operand, names, constraint), (inequalities.NEGATE, 0.0)]
+        case ast.Call(func=ast.Name(id="abs"), args=[argument], keywords=[]):
+            return [*_steps(argument, names, constraint), (inequalities.ABSOLUTE, 0.0)]
     raise _refusal(constraint)
 
 

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from likely.kernels.closing import close
-from likely.kernels.constraints import all_hold
+from likely.kernels.inequalities import Program, hold
 from likely.kernels.mixture import (
     Layout,
     inputs,
@@ -47,8 +47,7 @@ class Form(NamedTuple):
         constants: what it is where it is none, (P, m).
         others: columns of parameters that the law takes besides the parts, (q,) int64.
         support: lower and upper end of each parameter's support, (p, 2).
-        codes: constraints, as `likely.kernels.constraints` reads them, int64.
-        numbers: which those use.
+        program: constraints.
         choices: values of the choices (C,).
         non_decision: column of the non-decision time, or -1.
         part: the layout of the parts' mixture.
@@ -58,8 +57,7 @@ class Form(NamedTuple):
     constants: FloatArray
     others: np.ndarray
     support: FloatArray
-    codes: np.ndarray
-    numbers: FloatArray
+    program: Program
     choices: FloatArray
     non_decision: int
     part: Layout
@@ -103,11 +101,11 @@ class Law(NamedTuple):
 
 def pack_form(form: Form) -> Packed:
     """Return a form as `unpack_form` reads it."""
-    part = pack(form.part)
-    lengths = [*form.columns.shape, len(form.others), len(form.support), len(form.codes)]
-    lengths += [len(form.numbers), len(form.choices)]
-    whole = [*lengths, form.non_decision, *form.columns.ravel(), *form.others, *form.codes]
-    real = [form.constants.ravel(), form.support.ravel(), form.numbers, form.choices, part.real]
+    part, program = pack(form.part), form.program
+    lengths = [*form.columns.shape, len(form.others), len(form.support), len(program.codes)]
+    lengths += [len(form.choices)]
+    whole = [*lengths, form.non_decision, *form.columns.ravel(), *form.others, *program.codes]
+    real = [form.constants.ravel(), form.support.ravel(), program.operands, form.choices, part.real]
     return Packed(np.array([*whole, *part.whole], dtype=np.int64), np.concatenate(real))
 
 
@@ -115,22 +113,21 @@ def pack_form(form: Form) -> Packed:
 def unpack_form(whole, real):  # type: ignore[no-untyped-def]
     """Return the form that was packed."""
     parts, own = whole[0], whole[1]
-    others = 8 + parts * own
+    others = 7 + parts * own
     codes = others + whole[2]
     rest = codes + whole[4]
     support = parts * own
-    numbers = support + 2 * whole[3]
-    choices = numbers + whole[5]
-    last = choices + whole[6]
+    operands = support + 2 * whole[3]
+    choices = operands + whole[4]
+    last = choices + whole[5]
     return Form(
-        whole[8:others].reshape((parts, own)),
+        whole[7:others].reshape((parts, own)),
         real[:support].reshape((parts, own)),
         whole[others:codes],
-        real[support:numbers].reshape((whole[3], 2)),
-        whole[codes:rest],
-        real[numbers:choices],
+        real[support:operands].reshape((whole[3], 2)),
+        Program(whole[codes:rest], real[operands:choices]),
         real[choices:last],
-        whole[7],
+        whole[6],
         unpack(whole[rest:], real[last:]),
     )
 
@@ -152,7 +149,8 @@ def wired(form, rows):  # type: ignore[no-untyped-def]
 @_compiled
 def possible(form, row):  # type: ignore[no-untyped-def]
     """Tell whether a row is within the support, and its constraints hold."""
-    return supported(form.support, row) and all_hold(form.codes, form.numbers, row)
+    stack = np.empty(len(form.program.codes))
+    return supported(form.support, row) and hold(form.program, row, stack)
 
 
 @_compiled

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from likely.constraints import program
+from likely.constraints import compiled
 from likely.kernels.native import Packed
 from likely.kernels.parts import Form, pack_form
 from likely.kernels.perceptron import transposed
@@ -67,14 +67,13 @@ class AssembledDensity(CompiledDensity):
         names, column = self.declaration.names, self.declaration.non_decision_column
         columns = [[names.index(w) if isinstance(w, str) else -1 for w in ws] for ws in self.parts]
         constants = [[0.0 if isinstance(w, str) else w for w in ws] for ws in self.parts]
-        codes, numbers = program(self.declaration.constraints, names)
+        program = compiled(self.declaration.constraints, names)
         form = Form(
             columns=np.array(columns, dtype=np.int64),
             constants=np.array(constants, dtype=np.float64),
             others=np.array([names.index(name) for name in self.others], dtype=np.int64),
             support=np.array([p.support for p in self.declaration.parameters]),
-            codes=np.array(codes, dtype=np.int64),
-            numbers=np.array(numbers, dtype=np.float64),
+            program=program,
             choices=np.array(self.declaration.choices, dtype=np.float64),
             non_decision=-1 if column is None else column,
             part=self.part.layout,

@@ -1,4 +1,4 @@
-"""The accumulators of the linear ballistic accumulator model, in JAX.
+"""The accumulators of the linear ballistic accumulator model.
 
 In units of the rate's standard deviation, the rate is |N(k, 1)|, and the least rate that has
 finished by some time is w, uniform from w0 to w1 as the starting point is. So
@@ -17,9 +17,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from likely.kernels.abreast import Accumulator
+from likely.kernels.ballistic import BALLISTIC
+from likely.kernels.mills import HALF_LOG_2PI
 from likely.networks.normal import (
     EARLIEST,
-    HALF_LOG_2PI,
     THIN,
     bell,
     hermite_terms,
@@ -30,13 +32,13 @@ from likely.networks.normal import (
     moments,
     summed,
 )
-from likely.networks.race import AccumulatorForm
+from likely.networks.race import ClosedForm
 
 _SMALL = 0.3  # w (1 + k) below which P(|N| < w) is a series
 
 
 @dataclass(frozen=True)
-class FoldedBallistic(AccumulatorForm):
+class FoldedBallistic(ClosedForm):
     """A ballistic accumulator whose rate is the absolute value of a normal one.
 
     Its parameters are the range of the starting point (A, at least 0), the boundary (b, above A)
@@ -64,6 +66,16 @@ class FoldedBallistic(AccumulatorForm):
     def from_specification(given: Mapping[str, Any]) -> FoldedBallistic:
         """Build the form that `specification` describes."""
         return FoldedBallistic(float(given["sd"]))
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """The compiled functions."""
+        return BALLISTIC
+
+    @property
+    def fixed(self) -> tuple[float, ...]:
+        """The standard deviation."""
+        return (self.sd,)
 
     def state(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> jax.Array:
         """Return the parameters (..., 3): A, b, v."""

@@ -1,4 +1,4 @@
-"""The accumulators of the Poisson race, in JAX.
+"""The accumulators of the Poisson race.
 
 The survival function is the regularised upper incomplete gamma function Q(k, x). It is taken from
 the power series of 1 - Q below x = k + 1 and from Legendre's continued fraction above, each
@@ -15,7 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import digamma, gammaln
 
-from likely.networks.race import AccumulatorForm
+from likely.kernels.abreast import Accumulator
+from likely.kernels.gamma import GAMMA
+from likely.networks.race import ClosedForm
 
 _LONGEST = 10_000  # terms
 _ENOUGH = 8.0  # roundings
@@ -25,7 +27,7 @@ _FractionState = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array, ja
 
 
 @dataclass(frozen=True)
-class Gamma(AccumulatorForm):
+class Gamma(ClosedForm):
     """A counter of events that finishes at its k-th, for real k: a gamma distributed time.
 
     Its parameters are the events a second (r, positive) and their number (k, positive). See
@@ -48,6 +50,16 @@ class Gamma(AccumulatorForm):
     def from_specification(given: Mapping[str, Any]) -> Gamma:
         """Build the form that `specification` describes."""
         return Gamma()
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """The compiled functions."""
+        return GAMMA
+
+    @property
+    def fixed(self) -> tuple[float, ...]:
+        """None."""
+        return ()
 
     def state(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> jax.Array:
         """Return the parameters (..., 2): r, k."""

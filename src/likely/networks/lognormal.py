@@ -1,4 +1,4 @@
-"""The accumulators of the lognormal race, in JAX."""
+"""The accumulators of the lognormal race."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from likely.networks.normal import HALF_LOG_2PI, log_cdf
-from likely.networks.race import AccumulatorForm
+from likely.kernels.abreast import Accumulator
+from likely.kernels.lognormal import LOGNORMAL
+from likely.kernels.mills import HALF_LOG_2PI
+from likely.networks.normal import log_cdf
+from likely.networks.race import ClosedForm
 
 
 @dataclass(frozen=True)
-class Lognormal(AccumulatorForm):
+class Lognormal(ClosedForm):
     """An accumulator whose log finishing time is normal.
 
     Its parameters are the mean of the log of the time in seconds (mu) and its standard deviation
@@ -36,6 +39,16 @@ class Lognormal(AccumulatorForm):
     def from_specification(given: Mapping[str, Any]) -> Lognormal:
         """Build the form that `specification` describes."""
         return Lognormal()
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """The compiled functions."""
+        return LOGNORMAL
+
+    @property
+    def fixed(self) -> tuple[float, ...]:
+        """None."""
+        return ()
 
     def state(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> jax.Array:
         """Return the parameters (..., 2): mu, sigma."""

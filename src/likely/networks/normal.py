@@ -15,48 +15,21 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from scipy.special import erfcx
 
-from likely.typing import FloatArray
+from likely.kernels.mills import HALF_LOG_2PI, TURN, mills_polynomials
 
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 THIN = 0.7  # lengths, times 1 + their distance from 0, below which Taylor's series is used
 ORDERS = 13  # of Taylor's series, whose terms fall like (THIN / 2)^j / j!
 EARLIEST = 1e-12  # seconds; earlier times are taken for this one, so that squares do not overflow
 
-_TURN = 4.0  # (y - _TURN) / (y + _TURN) takes y >= 0 to [-1, 1)
-_DEGREE = 21
-
-
-def _polynomials() -> tuple[FloatArray, FloatArray]:
-    """Return the coefficients of (y + c) R(y) and (y + c)^2 D(y), c = `_TURN`, highest first.
-
-    They are polynomials in (y - c) / (y + c) that interpolate at Chebyshev's nodes, after Shepherd
-    and Laframboise (1981), Mathematics of Computation 36, 249-253; to about 2e-14.
-    """
-    nodes = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
-    y = _TURN * (1.0 + nodes) / (1.0 - nodes)
-    ratio = math.sqrt(0.5 * math.pi) * erfcx(y * math.sqrt(0.5))
-    rest = np.zeros_like(y)
-    far = np.maximum(y, 1.5)
-    for k in range(500, 0, -1):  # 1/R - y by its continued fraction
-        rest = k / (far + rest)
-    slope = np.where(y < 1.5, 1.0 - y * ratio, rest / (far + rest))
-    fits = ((y + _TURN) * ratio, (y + _TURN) ** 2 * slope)
-    chebyshev = (np.polynomial.chebyshev.chebfit(nodes, fit, _DEGREE) for fit in fits)
-    ratios, slopes = (np.polynomial.chebyshev.cheb2poly(c)[::-1] for c in chebyshev)
-    return ratios.astype(np.float64), slopes.astype(np.float64)
-
-
-_RATIOS, _SLOPES = _polynomials()
+_RATIOS, _SLOPES = mills_polynomials()
 
 
 @jax.custom_jvp
 def mills(y: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return Mills' ratio R and its falling slope D at y >= 0."""
-    scale = 1.0 / (y + _TURN)
-    t = 1.0 - 2.0 * _TURN * scale
+    scale = 1.0 / (y + TURN)
+    t = 1.0 - 2.0 * TURN * scale
     ratio, slope = jnp.full_like(t, _RATIOS[0]), jnp.full_like(t, _SLOPES[0])
     for of_ratio, of_slope in zip(_RATIOS[1:], _SLOPES[1:], strict=True):
         ratio, slope = ratio * t + float(of_ratio), slope * t + float(of_slope)

@@ -3,12 +3,13 @@
 The first accumulator to finish decides, so that p(s, c) = f_c(s) prod_{j != c} S_j(s). The density
 f and survival S of one are a closed form, or a network that has learnt it: accumulators are alike
 but for their parameters, so that one network serves any number of them, and races of 2, 3 and 4 are
-equally exact. Races with a network have compiled code; those of closed forms run in JAX.
+equally exact. Races have compiled code, unless the form of their accumulators has none.
 """
 
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 
+from likely.constraints import compiled
 from likely.declaration import Declaration
+from likely.kernels.abreast import Accumulator
+from likely.kernels.closed_race import Race, closed_race, pack_closed_race
 from likely.kernels.native import Kernels, Packed
 from likely.kernels.perceptron import transposed
 from likely.kernels.race_mixture import (
@@ -81,14 +85,90 @@ class AccumulatorForm(abc.ABC):
         """Draw a finishing time for each of the parameters: (...)."""
 
 
-class MixtureForm(AccumulatorForm):
+class CompiledForm(AccumulatorForm):
+    """The form of an accumulator whose races have compiled code.
+
+    To add one, derive it from one of the two forms below, or define what they do.
+    """
+
+    @abc.abstractmethod
+    def compiles(self, declaration: Declaration) -> bool:
+        """Whether the compiled code knows all that is declared."""
+
+    @property
+    @abc.abstractmethod
+    def kernels(self) -> Kernels:
+        """The loops of the compiled code."""
+
+    @abc.abstractmethod
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return weights as the compiled code wants them."""
+
+    @abc.abstractmethod
+    def packed(self, declaration: Declaration, wires: Wires) -> Packed:
+        """Return what compiled code must know of a race of accumulators wired so."""
+
+
+class MixtureForm(CompiledForm):
     """The form of an accumulator whose finishing time is a mixture with a network, of one choice.
 
-    Races of such accumulators have compiled code. To add one, define what an `AccumulatorForm`
-    must, and `mixture`, whose weights are the form's.
+    To add one, define what an `AccumulatorForm` must, and `mixture`, whose weights are the form's.
     """
 
     mixture: MixtureDensity
+
+    def compiles(self, declaration: Declaration) -> bool:
+        """Whether nothing is constrained or spread."""
+        return is_plain(declaration)
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops for mixtures of so many terms."""
+        pullback = race_pullback(self.mixture.components)
+        return Kernels(race_log_likelihood, race_draws, pullback)
+
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return them, and after them the same with transposed kernels."""
+        return np.concatenate([weights, transposed(weights, self.mixture.sizes)])
+
+    def packed(self, declaration: Declaration, wires: Wires) -> Packed:
+        """Return wires and the layout of the mixture."""
+        return pack_race(wires, self.mixture.packed)
+
+
+class ClosedForm(CompiledForm):
+    """The form of an accumulator without a network that has compiled functions of its own.
+
+    To add one, define what an `AccumulatorForm` must, `accumulator` and `fixed`.
+    """
+
+    @property
+    @abc.abstractmethod
+    def accumulator(self) -> Accumulator:
+        """The compiled functions, module-level ones."""
+
+    @property
+    @abc.abstractmethod
+    def fixed(self) -> tuple[float, ...]:
+        """Numbers that they are given besides parameters."""
+
+    def compiles(self, declaration: Declaration) -> bool:
+        """Whether nothing is spread."""
+        return declaration.spread is None
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops for such accumulators."""
+        return closed_race(self.accumulator)
+
+    def prepared(self, weights: FloatArray) -> FloatArray:
+        """Return them as they are: there are none."""
+        return weights
+
+    def packed(self, declaration: Declaration, wires: Wires) -> Packed:
+        """Return wires, constraints and the form's numbers."""
+        program = compiled(declaration.constraints, declaration.names)
+        return pack_closed_race(Race(wires, program, np.array(self.fixed, dtype=np.float64)))
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["states"], meta_fields=["form"])
@@ -177,26 +257,21 @@ class RaceDensity(CompiledDensity):
 
     @property
     def compilable(self) -> bool:
-        """Whether its accumulators are mixtures, and nothing is constrained or spread."""
-        return isinstance(self.form, MixtureForm) and is_plain(self.declaration)
+        """Whether the form of its accumulators has compiled code that knows its declaration."""
+        return isinstance(self.form, CompiledForm) and self.form.compiles(self.declaration)
 
     @property
     def kernels(self) -> Kernels:
-        """The loops of its compiled code; of mixtures alone."""
-        assert isinstance(self.form, MixtureForm)
-        pullback = race_pullback(self.form.mixture.components)
-        return Kernels(race_log_likelihood, race_draws, pullback)
+        """The loops of its compiled code, if it has any."""
+        return self._compiled_form.kernels
 
     def prepared(self, weights: FloatArray) -> FloatArray:
-        """Return them, and, of mixtures, after them the same with transposed kernels."""
-        if not isinstance(self.form, MixtureForm):
-            return weights
-        return np.concatenate([weights, transposed(weights, self.form.mixture.sizes)])
+        """Return weights as compiled code wants them, or, without any, as they are."""
+        return self._compiled_form.prepared(weights) if self.compilable else weights
 
-    @property
+    @functools.cached_property
     def packed(self) -> Packed:
-        """What compiled code must know; of mixtures alone."""
-        assert isinstance(self.form, MixtureForm)
+        """What compiled code must know, if there is any."""
         names, column = self.declaration.names, self.declaration.non_decision_column
         columns = [[names.index(w) if isinstance(w, str) else -1 for w in ws] for ws in self.wiring]
         constants = [[0.0 if isinstance(w, str) else w for w in ws] for ws in self.wiring]
@@ -207,7 +282,12 @@ class RaceDensity(CompiledDensity):
             choices=np.array(self.declaration.choices, dtype=np.float64),
             non_decision=-1 if column is None else column,
         )
-        return pack_race(wires, self.form.mixture.packed)
+        return self._compiled_form.packed(self.declaration, wires)
+
+    @property
+    def _compiled_form(self) -> CompiledForm:
+        assert isinstance(self.form, CompiledForm)
+        return self.form
 
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Return None: it knows densities, choice probabilities and survival."""

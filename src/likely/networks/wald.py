@@ -1,4 +1,4 @@
-"""The accumulators of racing diffusions, in JAX.
+"""The accumulators of racing diffusions.
 
 In units of sqrt(s), a Wiener process of drift k has not yet crossed a boundary at distance a with
 probability
@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from likely.kernels.abreast import Accumulator
+from likely.kernels.mills import HALF_LOG_2PI
+from likely.kernels.wald import WALD
 from likely.networks.normal import (
     EARLIEST,
-    HALF_LOG_2PI,
     THIN,
     bell,
     hermite_terms,
@@ -32,14 +34,14 @@ from likely.networks.normal import (
     moments,
     slope_excess,
 )
-from likely.networks.race import AccumulatorForm
+from likely.networks.race import ClosedForm
 
 _SMALL = 0.3  # a (3 + k) below which a difference of Mills' ratios is the mean of their slope
 _SLOW = 0.1  # k below which it is, too
 
 
 @dataclass(frozen=True)
-class Wald(AccumulatorForm):
+class Wald(ClosedForm):
     """Evidence that drifts, with noise of 1 per sqrt(second), from its start to one boundary.
 
     Its parameters are the drift (v), the range of the starting point (A, at least 0) and the
@@ -63,6 +65,16 @@ class Wald(AccumulatorForm):
     def from_specification(given: Mapping[str, Any]) -> Wald:
         """Build the form that `specification` describes."""
         return Wald()
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """The compiled functions."""
+        return WALD
+
+    @property
+    def fixed(self) -> tuple[float, ...]:
+        """None."""
+        return ()
 
     def state(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> jax.Array:
         """Return the parameters (..., 3): v, A, b."""
