@@ -75,7 +75,7 @@ def test_no_start_is_found_where_constraints_allow_none() -> None:
 
 def test_chains_differ_where_no_start_is_looked_for() -> None:
     trials = pd.DataFrame({"rt": np.linspace(0.5, 1.5, 40), "choice": [-1, 1] * 20})
-    plan = lk.specify(trials, model="ddm_st", fixed={"st": 0.05})
+    plan = lk.specify(trials, model="ddm_normal_st", fixed={"st": 0.05})
     assert _begun({"nuts_sampler": "nutpie"}, plan, 1) == {"nuts_sampler": "nutpie"}
 
 

@@ -108,7 +108,7 @@ def _alone(outputs, s, timed, chosen, cotangent, at, by_outputs):  # type: ignor
         return -np.inf, 0.0
     if not timed and chosen < 0 or timed and s <= 0.0:
         return 0.0, 0.0
-    if not s < np.inf:
+    if timed and not s < np.inf:
         return -np.inf, 0.0
     count, by_s, size = 0, 0.0, outputs.shape[1]
     for place in range(CHOICES):
