@@ -73,7 +73,8 @@ def case(request: pytest.FixtureRequest) -> Case:
         rows[8::50, column] = 1.0 + rows[8::50, declaration.names.index("t")]
     trials = _trials(declaration.choices, declaration.onset(rows), rng)
     values, gradients = density.evaluate_in_jax(weights, rows, trials)
-    floored = (trials[:, 1] == NO_RESPONSE) & (values < -600.0)  # in JAX alone, at log(1e-300)
+    late = (trials[:, 1] == NO_RESPONSE) & np.isfinite(values)
+    floored = late & (values < -600.0)  # in JAX alone, at log(1e-300)
     trials[floored], values[floored], gradients[floored] = TIME_UNOBSERVED, 0.0, 0.0
     return Case(density, weights, rows, trials, values, gradients)
 
