@@ -165,7 +165,7 @@ def fit(
     result, finished = _drawn(specification, seed, sample)
     results = write(result, output, Record(_command(), str(trials), where, sample))
     _warn(results)
-    click.echo(_table(result))
+    click.echo(f"{_table(result)}\n\n{_estimates(results)}")
     if not finished:
         say(f"interrupted; the draws until then are in {output}, with {REPORT}.")
         return INTERRUPTED
@@ -279,6 +279,16 @@ def _table(result: Fit) -> str:
     summary, plan = result.summary(), result.specification
     doubled = [f"{plan.parent}_Intercept"] if plan.parent in summary.index else []
     columns = [c for c in summary.columns if not c.startswith("mcse") and c != "ess_tail"]
-    text = summary.drop(index=doubled)[columns].to_string(float_format="{:.4g}".format)
-    fixed = [f"{name} = {value:g} (fixed)" for name, value in plan.fixed.items()]
-    return "\n".join([text, *fixed])
+    return summary.drop(index=doubled)[columns].to_string(float_format="{:.4g}".format)
+
+
+def _estimates(results: Results) -> str:
+    """Return parameters in their own units by condition, without effects of groups."""
+    from likely.reporting.estimates import MOST_ROWS, estimate_table, of_population
+    from likely.results.folder import ESTIMATES
+
+    assert results.estimates is not None
+    rows = of_population(results.estimates)
+    more = len(rows) - MOST_ROWS
+    text = aligned(estimate_table(rows.head(MOST_ROWS)))
+    return f"{text}\n{more:,} more rows are in {ESTIMATES}." if more > 0 else text

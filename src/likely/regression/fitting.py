@@ -90,6 +90,21 @@ class Fit:
             self.idata, var_names=shown, ci_prob=probability, ci_kind="eti", round_to="none"
         )
 
+    def estimates(self, probability: float = 0.94) -> pd.DataFrame:
+        """Return every parameter in its own unit: mean, sd and the interval of this probability.
+
+        One row a condition, a combination of covariates that occurs, with effects of groups at
+        zero (level "population"), and one a group in each of its conditions (level "subject", or
+        what the groups are). Columns of covariates and groups say which; they are empty where the
+        parameter does not depend on them. A covariate that is a number of more than eight values is
+        at its mean over trials, or at the group's own value where each group has one only. Where a
+        non-decision time lies below each group's fastest response, that of the population is the
+        mean of groups without effects of their own.
+        """
+        from likely.regression.estimates import estimates
+
+        return estimates(self.specification, self.idata["posterior"].to_dataset(), probability)
+
     def parameters(self, draws: int) -> dict[str, FloatArray]:
         """Return parameters at `draws` evenly spaced posterior draws, each (draws, trials)."""
         posterior = self.idata["posterior"].to_dataset()

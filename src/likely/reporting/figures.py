@@ -229,6 +229,17 @@ def caterpillars(r: Results) -> list[Picture]:
     ]
 
 
+def of_groups(estimates: pd.DataFrame, parameter: str, level: str) -> Picture:
+    """Draw estimates of one parameter for all groups, in its own unit."""
+    return _picture(
+        plots.estimates(estimates, parameter, level=level),
+        f"{parameter} of every {level}, in ascending order: posterior means with 94% intervals, in "
+        "the parameter's own unit. Dashed: the population's means.",
+        f"Intervals of {parameter} by {level}.",
+        560,
+    )
+
+
 def predictive(r: Results, design: Design) -> list[Picture]:
     """Draw data against predictions."""
     if r.predicted is None:

@@ -8,7 +8,8 @@
 | trials.csv        | the trials                                                                 |
 | likelihood.likely | the likelihood                                                             |
 | posterior.nc      | draws from posterior and prior, statistics of the sampler                  |
-| summary.csv       | a row a parameter                                                          |
+| summary.csv       | a row a coefficient, on the scale of its link                              |
+| estimates.csv     | parameters in their own units, by condition and by group                   |
 | predicted.nc      | trials drawn from the posterior predictive distribution                    |
 | graph.png         | the graph of the model                                                     |
 | log_likelihood.nc | the log likelihood of each trial at draws, for comparisons of models       |
@@ -51,11 +52,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 ENGINE: Final = "h5netcdf"
 SETTINGS, TRIALS, LIKELIHOOD = "fit.json", "trials.csv", "likelihood.likely"
-POSTERIOR, SUMMARY, PREDICTED = "posterior.nc", "summary.csv", "predicted.nc"
+POSTERIOR, PREDICTED = "posterior.nc", "predicted.nc"
+SUMMARY, ESTIMATES = "summary.csv", "estimates.csv"
 GRAPH, POINTWISE = "graph.png", "log_likelihood.nc"
 SCRIPT, COMMAND = "reproduce.py", "reproduce.sh"
 FILES = (
-    SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, PREDICTED, GRAPH, POINTWISE,
+    SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, ESTIMATES, PREDICTED, GRAPH, POINTWISE,
 )  # fmt: skip
 OUTSIDE = "share of draws outside the box"
 
@@ -86,7 +88,7 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
     place.mkdir(parents=True, exist_ok=True)
     for name in (*FILES, SCRIPT, COMMAND):
         (place / name).unlink(missing_ok=True)
-    with Progress("saving the fit", 5) as progress:
+    with Progress("saving the fit", 6) as progress:
         _write_text(place / SETTINGS, settings)
         command = known["request"].command
         if command is None:
@@ -102,18 +104,29 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
         with written_whole(place / SUMMARY) as path:
             summary.to_csv(path, index_label="parameter")
         progress.update(2)
+        estimates = fit.estimates()
+        with written_whole(place / ESTIMATES) as path:
+            estimates.to_csv(path, index=False)
+        progress.update(3)
         idata = with_prior(fit)
         _write_tree(idata, place / POSTERIOR)
-        progress.update(3)
+        progress.update(4)
         predicted = predictions(fit)
         _write_predicted(predicted, len(fit.data), place / PREDICTED)
-        progress.update(4)
+        progress.update(5)
         graph = graph_png(fit)
         with written_whole(place / GRAPH) as path:
             path.write_bytes(graph)
-        progress.update(5)
+        progress.update(6)
     _write_tree(log_likelihood(fit.model, idata), place / POINTWISE)
-    return Results(idata=idata, summary=summary, predicted=predicted, graph=graph, **known)
+    return Results(
+        idata=idata,
+        summary=summary,
+        estimates=estimates,
+        predicted=predicted,
+        graph=graph,
+        **known,
+    )
 
 
 def open_fit(folder: str | Path) -> Results:
@@ -151,6 +164,7 @@ def open_fit(folder: str | Path) -> Results:
                 settings["arguments"],
             ),
             versions=settings["versions"],
+            estimates=_read_estimates(place / ESTIMATES, data),
             predicted=_read_predicted(place / PREDICTED, data),
             graph=(place / GRAPH).read_bytes() if (place / GRAPH).is_file() else None,
         )
@@ -250,6 +264,22 @@ def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
             raise FileFormatError(f"{place / SUMMARY} is damaged: {error}") from error
     shown = without_workings(idata["posterior"].data_vars)
     return az.summary(idata, var_names=shown, ci_prob=0.94, ci_kind="eti", round_to="none")
+
+
+def _read_estimates(path: Path, data: pd.DataFrame) -> pd.DataFrame | None:
+    """Return what `Fit.estimates` returned, or None if it was not written."""
+    if not path.is_file():
+        return None
+    try:
+        read = pd.read_csv(path, dtype=str, keep_default_na=False)
+        for name in read.columns.drop(["parameter", "unit", "level"]):
+            own = str(name).removesuffix(" (column)")
+            words = own in data.columns and data[own].dtype.kind not in "iuf"
+            read[name] = read[name].where(read[name] != "", None if words else "nan")
+            read[name] = read[name] if words else read[name].astype(float)
+    except (OSError, ValueError, KeyError) as error:
+        raise FileFormatError(f"{path} is damaged: {error}") from error
+    return read
 
 
 def _write_text(path: Path, text: str) -> None:
