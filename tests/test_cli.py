@@ -178,7 +178,7 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     for shown in ("median", "v_coherence", "Normal(4, 3)", "0.01, times uniform up to"):
         assert shown in outcome.err
     assert "Traceback" not in outcome.err
-    for name in ("v_coherence", "z = 0.5 (fixed)", "200 trials"):
+    for name in ("v_coherence", "fixed", "t (s)", "200 trials"):
         assert name in outcome.out
     assert "t_Intercept" not in outcome.out
     assert {p.name for p in Path("out").iterdir()} == {

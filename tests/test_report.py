@@ -18,7 +18,7 @@ from handmade import handmade_ddm
 
 from likely.commands.exit_codes import SUCCESS
 from likely.errors import LikelyError
-from likely.page import Folded, Notice, Paragraph, Picture, Table
+from likely.page import Folded, Listing, Notice, Page, Paragraph, Picture, Section, Table, render
 from likely.reporting import report, sections
 from likely.reporting.checks import predictive_checks
 from likely.reporting.design import condition, used_columns
@@ -126,6 +126,15 @@ def test_estimates_are_in_units_of_their_parameters(results: Results) -> None:
     assert inner.rows[0][:3] == ("v (1/s)", "ann", "coherence = 0")
     assert isinstance(picture, Picture)
     assert "interrupted" in str(estimates(replace(results, estimates=None)).items[0])
+
+
+def test_words_wrap_and_wide_graphs_have_the_screen(results: Results) -> None:
+    table, *_ = sections.priors(results).items
+    assert isinstance(table, Listing)
+    wide = Picture(b"", "", "", 1200)
+    text = render(Page("", "", [Section("", [table, wide])], ""))
+    assert 'class="words"' in text
+    assert '<figure class="strip">' in text
 
 
 def test_text_from_data_cannot_become_html(results: Results, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from functools import cache, singledispatch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-STRIP = 1000  # CSS pixels; a wider figure would be illegible if it were shrunk, and scrolls
+STRIP = 740  # CSS pixels; a wider figure takes the width of the screen, and scrolls on a small one
 WIDE = 720  # CSS pixels; as wide a figure keeps a readable size on a phone, and scrolls
 
 

@@ -23,9 +23,7 @@ SHOWN = 12  # scalars in traces, ranks and priors
 PAIRED = 6
 GROUPS = 3  # elements from which a variable is a family of effects
 MOST_EFFECTS = 6  # caterpillars
-GRAPH = 640  # CSS pixels of a graph's width
-WIDEST_GRAPH = 2200
-LONG = 3.0  # width over height of a graph that would be illegible at that width
+WIDEST_GRAPH = 2200  # CSS pixels
 
 
 def scalars(r: Results, labels: list[str]) -> xr.DataTree:
@@ -123,9 +121,9 @@ def graph(r: Results) -> Picture | None:
 
 
 def _graph_width(graph: bytes) -> int:
-    """Return the width at which a graph is shown: all of it, unless it is too wide for that."""
-    width, height = (int.from_bytes(graph[i : i + 4], "big") for i in (16, 20))
-    return GRAPH if width < LONG * height else min(round(width * 96 / DPI), WIDEST_GRAPH)
+    """Return the width in CSS pixels at which the letters of a graph are as large as drawn."""
+    width = int.from_bytes(graph[16:20], "big")
+    return min(round(width * 96 / DPI), WIDEST_GRAPH)
 
 
 def cartoon(r: Results) -> Picture | None:

@@ -67,7 +67,7 @@ def priors(r: Results) -> Section:
     """Tell what was assumed before the trials were seen."""
     shown = [c for c in r.priors.columns if c != "parameter"]
     rows = [tuple(_cell(row[c]) for c in shown) for _, row in r.priors.iterrows()]
-    items: list[Item] = [Table(shown, _merged(rows))]
+    items: list[Item] = [Listing(_merged(rows), shown)]
     figure = figures.priors(r)
     return Section("Priors", items if figure is None else [*items, figure])
 
