@@ -6,13 +6,14 @@ import csv
 import io
 import math
 import os
+import re
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
 from likely.errors import TrialsError
-from likely.trials import first_line, require_distinct, require_observed
+from likely.trials import ROW_OF_FILE, first_line, require_distinct, require_observed
 
 
 def read_trials(
@@ -35,7 +36,7 @@ def read_trials(
 
     Returns:
         A frame with `rt`, `choice` and every column of the file under its own name, unless that is
-        one of the two; row labels count the rows of the file from 0.
+        one of the two; row labels are those of a spreadsheet, in which the header is row 1.
 
     Raises:
         TrialsError: if the file cannot be read, a column is missing, or the expression fails or
@@ -60,9 +61,23 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            return pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
+            frame = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
+            return frame.set_axis(_rows(text, separator, len(frame)))
+    except (ValueError, OverflowError, pd.errors.ParserWarning, csv.Error) as error:
         raise TrialsError(f"{str(path)!r} is not a readable table: {first_line(error)}") from error
+
+
+def _rows(text: str, separator: str, n: int) -> pd.Index:
+    """Return the row of each of n trials in a spreadsheet, which counts blank ones, too."""
+    if not re.search(r"\n[ \t\r]*\n|^\s*\n", text):
+        return pd.RangeIndex(2, n + 2, name=ROW_OF_FILE)
+    records = csv.reader(io.StringIO(text), delimiter=separator)
+    filled = [
+        i for i, cells in enumerate(records, 1) if any(map(str.strip, cells)) or len(cells) > 1
+    ]
+    if len(filled) != n + 1:
+        return pd.RangeIndex(2, n + 2, name=ROW_OF_FILE)
+    return pd.Index(filled[1:], name=ROW_OF_FILE)
 
 
 def _read_text(path: Path) -> str:

@@ -15,7 +15,7 @@ from likely.errors import ParameterError, UninformedWarning
 from likely.regression.formulas import is_intercept, lone_group
 from likely.regression.links import Link, LogitByTrial, link_for
 from likely.regression.standard import HERE
-from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, responded
+from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, counting, responded, row_words
 from likely.typing import FloatArray
 
 EXPECTED = 0.5
@@ -132,8 +132,8 @@ class Ceiling:
             i = late[0]
             raise ParameterError(
                 f"formula {formula!r} of parameter '{name}': priors are centred on {start[i]:.3g} "
-                f"s, after the response at {self.times[i]:.3g} s in row {rows[i]}; add an "
-                "intercept, or give priors."
+                f"s, after the response at {self.times[i]:.3g} s in {row_words(rows, int(i))}; add "
+                f"an intercept, or give priors.{counting(rows)}"
             )
 
 

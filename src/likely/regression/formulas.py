@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.errors import ParameterError, TrialsError
-from likely.trials import first_line, missing_column
+from likely.trials import counting, first_line, missing_column, row_words
 
 if TYPE_CHECKING:
     import bambi as bmb
@@ -124,6 +124,6 @@ def _require_complete(column: pd.Series[Any], about: str) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise TrialsError(
-            f"column '{column.name}', row {column.index[row]}: {column.iloc[row]} cannot enter "
-            f"{about}; fill it in or leave the trial out."
+            f"column '{column.name}', {row_words(column.index, row)}: {column.iloc[row]} cannot "
+            f"enter {about}; fill it in or leave the trial out.{counting(column.index)}"
         )
