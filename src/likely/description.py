@@ -18,6 +18,7 @@ from likely.trial_files import read_trials
 from likely.trials import (
     LONGEST_PLAUSIBLE,
     TWO_BOUNDARIES,
+    own_columns,
 )
 from likely.typing import FloatArray
 
@@ -165,7 +166,7 @@ def _subjects(
     frame: pd.DataFrame, subject: str | None
 ) -> tuple[str, Mapping[Hashable, int]] | None:
     if subject is not None and subject not in frame.columns:
-        raise TrialsError(unknown("column", subject, frame.columns))
+        raise TrialsError(unknown("column", subject, own_columns(frame)))
     names = {re.sub(r"[\s_-]", "", str(c).lower()): str(c) for c in frame.columns}
     name = subject or next((names[s] for s in SUBJECTS if s in names), None)
     if name is None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from likely.errors import TrialsError
-from likely.trials import ROW_OF_FILE, first_line, require_distinct, require_observed
+from likely.trials import OWN_COLUMNS, ROW_OF_FILE, first_line, require_distinct, require_observed
+
+ASSIGNMENT = re.compile(r"(?<![=<>!])=(?!=)")  # outside of text, which seldom has one
 
 
 def read_trials(
@@ -50,7 +52,9 @@ def read_trials(
         raise TrialsError(f"{os.fspath(path)!r} has a header but no rows.")
     times = math.nan if rt is None else frame[rt]
     chosen = math.nan if choice is None else frame[choice]
-    return frame.assign(rt=times, choice=chosen)
+    trials = frame.assign(rt=times, choice=chosen)
+    trials.attrs[OWN_COLUMNS] = [str(c) for c in frame.columns]
+    return trials
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -101,15 +105,19 @@ def _read_text(path: Path) -> str:
 
 def _keep(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     """Return the rows for which the expression holds."""
+    hint = ""
+    if ASSIGNMENT.search(where):
+        hint = f" To compare, write ==, as in {ASSIGNMENT.sub('==', where)!r}."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # No variables from our own scope: only columns may be named.
             mask = frame.eval(where, local_dict={}, global_dict={})
     except Exception as error:  # pandas raises nearly anything for a malformed expression
-        raise TrialsError(f"cannot select rows by {where!r}: {first_line(error)}") from error
+        raise TrialsError(f"cannot select rows by {where!r}: {first_line(error)}.{hint}") from error
     if not (isinstance(mask, pd.Series) and pd.api.types.is_bool_dtype(mask.dtype)):
-        raise TrialsError(f"cannot select rows by {where!r}: it is not true or false for each row.")
+        reason = "it is not true or false for each row."
+        raise TrialsError(f"cannot select rows by {where!r}: {reason}{hint}")
     kept = frame[mask.fillna(False).astype(bool)]
     if not len(kept):
         raise TrialsError(f"no row of {len(frame)} satisfies {where!r}.")

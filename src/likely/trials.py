@@ -36,6 +36,7 @@ CHOICE_UNOBSERVED = -math.inf  # in column 1: the time is known, the choice is n
 NO_RESPONSE = math.inf  # in column 1: nothing happened until the deadline in column 0
 SILENT = 2.0**20  # added to a choice in column 1: nothing was seen until the deadline in column 0
 
+OWN_COLUMNS = "own columns"  # attribute of a frame whose rt and choice were read from others
 ROW_OF_FILE = "row of the file"  # name of an index of rows as a spreadsheet counts them
 LONGEST_PLAUSIBLE = 50.0  # seconds; a larger median means that times are in milliseconds
 TWO_BOUNDARIES = (-1, 1)
@@ -294,7 +295,12 @@ def require_column(frame: pd.DataFrame, name: str) -> None:
     if count > 1:
         raise TrialsError(f"column '{name}' appears {count} times; keep one.")
     if count == 0:
-        raise TrialsError(missing_column(name, frame.columns))
+        raise TrialsError(missing_column(name, own_columns(frame)))
+
+
+def own_columns(frame: pd.DataFrame) -> list[Hashable]:
+    """Return the columns that a table came with, without those that were read from others."""
+    return list(frame.attrs.get(OWN_COLUMNS, frame.columns))
 
 
 def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) -> None:
@@ -311,7 +317,7 @@ def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) ->
         raise TrialsError(f"column {rt!r} cannot hold both response times and choices.")
     for name, remedy in ((rt, _CHOICES_ALONE), (choice, _TIMES_ALONE)):
         if name is not None and not (frame.columns == name).any():
-            raise TrialsError(f"{missing_column(name, frame.columns)} {remedy}")
+            raise TrialsError(f"{missing_column(name, own_columns(frame))} {remedy}")
         if name is not None:
             require_column(frame, name)
 

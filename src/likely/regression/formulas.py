@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.errors import ParameterError, TrialsError
-from likely.trials import counting, first_line, missing_column, row_words
+from likely.trials import counting, first_line, missing_column, own_columns, row_words
 
 if TYPE_CHECKING:
     import bambi as bmb
@@ -42,7 +42,7 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
         if name not in data.columns:
             spaced = next((str(c) for c in data.columns if name in re.split(r"\W+", str(c))), None)
             how = f" Names that are not one word take backticks: `{spaced}`." if spaced else ""
-            raise TrialsError(f"{about}: {missing_column(name, data.columns)}{how}")
+            raise TrialsError(f"{about}: {missing_column(name, own_columns(data))}{how}")
         _require_complete(data[name], about)
     return tuple(names)
 

@@ -15,7 +15,13 @@ from likely.checks import require_positive
 from likely.choice_coding import observations
 from likely.description import Description, described
 from likely.errors import RecodedWarning, TrialsError
-from likely.trials import numeric_column, require_column, require_distinct
+from likely.trials import (
+    OWN_COLUMNS,
+    numeric_column,
+    own_columns,
+    require_column,
+    require_distinct,
+)
 
 if TYPE_CHECKING:
     from likely.likelihood import Likelihood
@@ -45,6 +51,7 @@ def standard(
     require_distinct(data.columns)
     trials, times, coded = observations(data, choices, rt=rt, choice=choice, coding=coding)
     trials = trials.assign(rt=times)
+    trials.attrs[OWN_COLUMNS] = own_columns(data)
     if rt is None and (deadline is not None or "deadline" in data.columns):
         raise TrialsError(
             "choices without times cannot have a deadline, by which they would be responses "
