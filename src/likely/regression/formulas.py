@@ -72,6 +72,13 @@ def grouping_column(formulas: Iterable[str], data: pd.DataFrame) -> str | None:
     return None
 
 
+def mentioned(formulas: Iterable[str], data: pd.DataFrame) -> list[str]:
+    """Return columns whose names appear in formulas, which may not be readable, in their order."""
+    words = re.findall(r"`([^`]+)`|([^\W\d]\w*)", " ".join(map(str, formulas)))
+    found = dict.fromkeys(word for pair in words for word in pair if word in data.columns)
+    return [name for name in found if name not in RESPONSE]
+
+
 def require_independent(component: bmb.model_components.DistributionalComponent) -> None:
     """Raise ParameterError if columns of a design are 0, not finite or linearly dependent."""
     labels: list[str] = []

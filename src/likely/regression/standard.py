@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,10 +39,11 @@ def standard(
     deadline: str | float | None,
     coding: Mapping[Hashable, int] | None,
     subject: str | None = None,
+    conditions: Iterable[str] = (),
 ) -> tuple[pd.DataFrame, Description]:
     """Return trials with columns rt, choice and perhaps deadline, and their summary.
 
-    Arguments are those of `likely.fit`, and the column of subjects, if known.
+    Arguments are those of `likely.fit`, and columns of subjects and conditions, if known.
 
     Warns:
         RecodedWarning: if choices were recognised that are not coded as the model's.
@@ -73,7 +74,7 @@ def standard(
     if coded is not None and not coded.stated:
         message = f"{coded}; state a coding to be sure."
         warnings.warn(message, RecodedWarning, skip_file_prefixes=(HERE,))
-    return trials, described(trials, times, coded, subject=subject)
+    return trials, described(trials, times, coded, subject=subject, conditions=conditions)
 
 
 def _require_no_other_deadline(trials: pd.DataFrame) -> None:
