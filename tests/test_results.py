@@ -147,15 +147,16 @@ def test_coefficients_of_columns_with_any_name_are_shown(
     """Only what Bambi and priors add on the way to a coefficient is left out."""
     draws = np.random.default_rng(1).standard_normal((2, 20))
     grouped = np.random.default_rng(2).standard_normal((2, 20, 3))
-    scalars = ("v_stim", "v_stim_offset", "v_to_link", "theta", "theta_link")
+    scalars = ("v_stim", "v_stim_link", "v_stim_offset", "v_to_link", "theta", "theta_link")
     groups = ("v_1|sess_offset", "v_1|who", "v_1|who_offset")
     idata = az.from_dict(
         {"posterior": dict.fromkeys(scalars, draws) | dict.fromkeys(groups, grouped)}
     )
-    kept = {"v_stim", "v_stim_offset", "v_to_link", "theta", "v_1|sess_offset", "v_1|who"}
-    found = Fit(idata, *([None] * 4)).summary()  # type: ignore[list-item]
+    kept = {*scalars[:-1], "v_1|sess_offset", "v_1|who"}
+    likelihood = SimpleNamespace(declaration=SimpleNamespace(names=("v", "theta")))
+    found = Fit(idata, likelihood, *([None] * 3)).summary()  # type: ignore[arg-type, list-item]
     assert {name.split("[")[0] for name in found.index} == kept
-    remade = _read_summary(tmp_path, idata)
+    remade = _read_summary(tmp_path, idata, ("v", "theta"))
     pd.testing.assert_frame_equal(remade, found)
     results = replace(saved[1], idata=idata, summary=found)
     assert set(effects(results, smallest=2)) == {"v_1|sess_offset", "v_1|who"}

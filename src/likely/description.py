@@ -250,8 +250,8 @@ def _of_one_choice(
     found = grouped.agg(["nunique", "size", "first"])
     found = found[(found["nunique"] == 1) & (found["size"] >= FEWEST)]
     for who, row in found.head(NAMED).iterrows():
-        choice = _tidy(row["first"])
-        yield f"{subjects[0]} {_tidy(who)} made choice {choice} in all of {int(row['size']):,} trials."
+        choice, trials = _tidy(row["first"]), f"{int(row['size']):,} trials"
+        yield f"{subjects[0]} {_tidy(who)} made choice {choice} in all of {trials}."
     if len(found) > NAMED:
         yield f"so did {len(found) - NAMED} others, one choice each."
 

@@ -19,7 +19,7 @@ from likely.errors import (
     SamplingInterrupted,
 )
 from likely.regression.drawing import drawn_trials
-from likely.regression.lapses import Lapses
+from likely.regression.lapses import PROBABILITY, Lapses
 from likely.regression.partial_draws import common_draws, in_numpy
 from likely.regression.standard import HERE, standard
 from likely.regression.workings import without_workings
@@ -85,7 +85,8 @@ class Fit:
         """
         import arviz as az
 
-        shown = without_workings(self.idata["posterior"].data_vars)
+        names = (*self.likelihood.declaration.names, PROBABILITY.name)
+        shown = without_workings(self.idata["posterior"].data_vars, names)
         return az.summary(
             self.idata, var_names=shown, ci_prob=probability, ci_kind="eti", round_to="none"
         )

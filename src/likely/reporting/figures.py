@@ -79,7 +79,8 @@ def has_times(r: Results) -> bool:
 def effects(r: Results, smallest: int = GROUPS) -> list[str]:
     """Return variables that are families of effects, one element a group, this large or larger."""
     posterior = r.idata["posterior"].to_dataset()
-    shown = {name: posterior[name].shape for name in without_workings(posterior.data_vars)}
+    names = r.likelihood.declaration.names
+    shown = {name: posterior[name].shape for name in without_workings(posterior.data_vars, names)}
     return [
         name
         for name, shape in shown.items()

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import math
 import numbers
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ import xarray as xr
 from likely.declaration_json import parse
 from likely.errors import FileFormatError
 from likely.progress import Progress
+from likely.regression.lapses import PROBABILITY
 from likely.regression.workings import without_workings
 from likely.results.columns import column_types, read_columns
 from likely.results.pointwise import log_likelihood
@@ -142,12 +144,13 @@ def open_fit(folder: str | Path) -> Results:
     try:
         data = read_columns(place / TRIALS, settings["columns"])
         idata = _read_tree(place / POSTERIOR)
+        likelihood = load(place / LIKELIHOOD)
         sample = settings["sampler"]
         return Results(
             idata=idata,
-            likelihood=load(place / LIKELIHOOD),
+            likelihood=likelihood,
             data=data,
-            summary=_read_summary(place, idata),
+            summary=_read_summary(place, idata, likelihood.declaration.names),
             priors=pd.DataFrame(settings["priors"]),
             formula=settings["formula"],
             fixed=settings["fixed"],
@@ -253,7 +256,7 @@ def _read_settings(place: Path) -> dict[str, Any]:
     return settings
 
 
-def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
+def _read_summary(place: Path, idata: xr.DataTree, parameters: Sequence[str]) -> pd.DataFrame:
     """Return the summary; made anew if the run was interrupted before it was written."""
     import arviz as az
 
@@ -262,7 +265,8 @@ def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
             return pd.read_csv(place / SUMMARY, index_col="parameter")
         except (OSError, ValueError) as error:
             raise FileFormatError(f"{place / SUMMARY} is damaged: {error}") from error
-    shown = without_workings(idata["posterior"].data_vars)
+    names = (*parameters, PROBABILITY.name)
+    shown = without_workings(idata["posterior"].data_vars, names)
     return az.summary(idata, var_names=shown, ci_prob=0.94, ci_kind="eti", round_to="none")
 
 
