@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from likely.commands.exit_codes import INTERRUPTED, SUCCESS
+from likely.commands.interruption import ends_with
 from likely.commands.messages import say
 from likely.commands.model_options import ModelCommand, found, parameters
 from likely.errors import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from likely.results import Results
 
 ESTIMATED = "estimated"
+TOO_EARLY = "interrupted before there were draws to keep; nothing was written to"
 SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 
@@ -45,9 +47,10 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
         else:
             continue
         if name:
-            from likely.likelihood import load
+            with ends_with("interrupted before there were draws; nothing was written."):
+                from likely.likelihood import load
 
-            return load(name)
+                return load(name)
     return None
 
 
@@ -131,39 +134,41 @@ def fit(
 
     Example: likely fit trials.csv --model ddm --v "1 + coherence" --z 0.5 -o fitted
     """
-    from likely import regression
-    from likely.checks import require_seed
-    from likely.commands.fit_folder import REPORT, Record, write
-    from likely.likelihood import load
-    from likely.trial_files import read_trials
-    from likely.writing import require_writable
+    with ends_with(f"{TOO_EARLY} {output}."):
+        from likely import regression
+        from likely.checks import require_seed
+        from likely.commands.fit_folder import REPORT, Record, write
+        from likely.likelihood import load
+        from likely.trial_files import read_trials
+        from likely.writing import require_writable
 
-    require_writable(output)
-    require_seed(seed)
-    likelihood: Likelihood = found() or load(model)
-    times, chosen = None if no_rt else rt, None if no_choice else choice
-    data = read_trials(trials, rt=times, choice=chosen, where=where)
-    formula, fixed = split(parameters(options))
-    with _recoding_said_once():
-        specification = regression.specify(
-            data,
-            model=likelihood,
-            formula=formula,
-            fixed=fixed,
-            priors={name: (mean, sd) for name, mean, sd in priors},
-            lapse=_lapses(lapse),
-            noncentered=None if centred is None else not centred,
-            rt=times,
-            choice=chosen,
-            deadline=None if deadline is None else _number_or_text(deadline),
-            coding=_coding(codes),
-        )
-    click.echo(f"{specification.description}\n\n{_priors(specification)}\n", err=True)
-    sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
-    if sampler is not None:
-        sample["nuts_sampler"] = sampler
-    result, finished = _drawn(specification, seed, sample)
-    results = write(result, output, Record(_command(), str(trials), where, sample))
+        require_writable(output)
+        require_seed(seed)
+        likelihood: Likelihood = found() or load(model)
+        times, chosen = None if no_rt else rt, None if no_choice else choice
+        data = read_trials(trials, rt=times, choice=chosen, where=where)
+        formula, fixed = split(parameters(options))
+        with _recoding_said_once():
+            specification = regression.specify(
+                data,
+                model=likelihood,
+                formula=formula,
+                fixed=fixed,
+                priors={name: (mean, sd) for name, mean, sd in priors},
+                lapse=_lapses(lapse),
+                noncentered=None if centred is None else not centred,
+                rt=times,
+                choice=chosen,
+                deadline=None if deadline is None else _number_or_text(deadline),
+                coding=_coding(codes),
+            )
+        click.echo(f"{specification.description}\n\n{_priors(specification)}\n", err=True)
+        sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
+        if sampler is not None:
+            sample["nuts_sampler"] = sampler
+        result, finished = _drawn(specification, seed, sample)
+    with ends_with(f"interrupted while results were written; {output} keeps what was finished."):
+        results = write(result, output, Record(_command(), str(trials), where, sample))
     _warn(results)
     click.echo(f"{_table(result)}\n\n{_estimates(results)}")
     if not finished:
