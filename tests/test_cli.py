@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,29 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     assert record["priors"][0]["prior"] == "Normal(4, 3)"
     assert record["seed"] == 7
     assert Path("out/quantiles.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_that_was_moved_repeats_its_fit(
+    here: Path, trials: Path, likelihood: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likely.reporting.report", lambda results, path: path)  # it takes seconds
+    words = ["--v", "0 + coherence", "--z=0.5", "--prior", "v_coherence", "4", "3", "--seed", "7"]
+    words += ["--where", "RT < 0.9", "--code", "0=-1", "--code", "1=1", "--deadline", "0.95"]
+    words += ["--draws", "40", "--tune", "60", "--chains", "2", f"-m{likelihood}"]
+    outcome = command(*FIT, *words)
+    assert outcome.code == SUCCESS, outcome.err
+    moved = (here / "out").rename(here / "elsewhere")
+    trials.unlink()
+    *_, change, again = (moved / COMMAND).read_text().splitlines()
+    assert change == 'cd "$(dirname "$0")" || exit 1'
+    monkeypatch.chdir(moved)
+    outcome = command(*shlex.split(again)[1:])
+    assert outcome.code == SUCCESS, outcome.err
+    first, second = likely.open_fit(moved), likely.open_fit(moved / "again")
+    pd.testing.assert_frame_equal(first.data, second.data)
+    pd.testing.assert_frame_equal(first.priors, second.priors)
+    slopes = [fit.idata["posterior"]["v_coherence"].to_numpy() for fit in (first, second)]
+    np.testing.assert_allclose(*slopes, rtol=1e-6)
 
 
 @pytest.mark.usefixtures("trials")

@@ -168,7 +168,7 @@ def fit(
             sample["nuts_sampler"] = sampler
         result, finished = _drawn(specification, seed, sample)
     with ends_with(f"interrupted while results were written; {output} keeps what was finished."):
-        results = write(result, output, Record(_command(), str(trials), where, sample))
+        results = write(result, output, Record(_command(), str(trials), where, sample, _again()))
     _warn(results)
     click.echo(f"{_table(result)}\n\n{_estimates(results)}")
     if not finished:
@@ -277,6 +277,23 @@ def _sampling() -> Iterator[None]:
 
 def _command() -> str:
     return shlex.join(["likely", *sys.argv[1:]])
+
+
+def _again() -> str:
+    """Return the command line that fits the same with the files of the fit's folder."""
+    from likely.results.folder import LIKELIHOOD, TRIALS
+
+    given = click.get_current_context().params
+    words = ["likely", "fit", TRIALS, "--model", LIKELIHOOD]
+    words += [f"--{name}={text}" for name, text in parameters(given).items()]
+    words += [f"--{flag.replace('_', '-')}" for flag in ("no_rt", "no_choice") if given[flag]]
+    for prior in given["priors"]:
+        words += ["--prior", *map(str, prior)]
+    if given["centred"] is not None:
+        words.append("--centred" if given["centred"] else "--non-centred")
+    numbers = ("lapse", "draws", "tune", "chains", "sampler", "seed")
+    words += [f"--{name}={given[name]}" for name in numbers if given[name] is not None]
+    return shlex.join([*words, "-o", "again"])
 
 
 def _table(result: Fit) -> str:

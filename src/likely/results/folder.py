@@ -3,8 +3,8 @@
 | file              | what it holds                                                              |
 |-------------------|----------------------------------------------------------------------------|
 | fit.json          | formulas, priors, seed, versions, the exact command, types of the columns  |
-| reproduce.sh      | the exact command; of a fit in Python reproduce.py, which fits the same    |
-|                   | model to the same trials                                                   |
+| reproduce.sh      | fits the same model to the same trials, from files of this folder; holds   |
+|                   | the exact command, too. Of a fit in Python it is reproduce.py              |
 | trials.csv        | the trials                                                                 |
 | likelihood.likely | the likelihood                                                             |
 | posterior.nc      | draws from posterior and prior, statistics of the sampler                  |
@@ -45,7 +45,7 @@ from likely.results.record import (
     require_fit,
     with_prior,
 )
-from likely.results.reproduce import script
+from likely.results.reproduce import script, shell_script
 from likely.writing import written_whole
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
         if command is None:
             _write_text(place / SCRIPT, script(known))
         else:
-            _write_text(place / COMMAND, f"#!/bin/sh\n{command}")
+            _write_text(place / COMMAND, shell_script(command, known["request"].again))
         with written_whole(place / TRIALS) as path:
             fit.data.to_csv(path, index=False)
         fit.likelihood.save(place / LIKELIHOOD)
@@ -165,6 +165,7 @@ def open_fit(folder: str | Path) -> Results:
                 settings["trials"]["where"],
                 sample,
                 settings["arguments"],
+                settings.get("again"),
             ),
             versions=settings["versions"],
             estimates=_read_estimates(place / ESTIMATES, data),
@@ -208,6 +209,7 @@ def _settings(known: dict[str, Any]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": request.command,
+        "again": request.again,
         "versions": dict(known["versions"]),
         "model": known["likelihood"].declaration.name,
         "trials": {"file": request.trials, "where": request.where, "rows": len(data)},

@@ -41,6 +41,7 @@ class Request:
         where: the expression that chose rows of it.
         sample: arguments of the sampler.
         arguments: further arguments of `likely.fit`, such as priors, as Python source.
+        again: the command line that fits the same with the files in the folder of the fit.
     """
 
     command: str | None = None
@@ -48,6 +49,7 @@ class Request:
     where: str | None = None
     sample: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
+    again: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
