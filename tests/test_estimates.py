@@ -44,6 +44,8 @@ def trials() -> pd.DataFrame:
 def drawn(formula: dict[str, str], data: pd.DataFrame | None = None, **more: Any) -> Fit:
     """Return a "fit" whose posterior is its prior, which is quickly drawn."""
     data = trials() if data is None else data
+    if not any("subject" in text for text in formula.values()):
+        data = data.drop(columns="subject")  # else pooled subjects are warned of
     plan = specify(data, model=LIKELIHOOD, formula=formula, **more)
     with plan.model:
         prior = pm.sample_prior_predictive(40, var_names=plan.sampled, random_seed=3)["prior"]

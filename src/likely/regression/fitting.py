@@ -282,8 +282,10 @@ def fit(
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
         RecodedWarning: if choices were recognised that are not coded as the model's.
-        UninformedWarning: if a non-decision time is to be estimated from choices alone, or no trial
-            has a response.
+        SubjectsWarning: if there is a column of subjects that no formula uses, or one takes their
+            numbers for quantities.
+        UninformedWarning: if a non-decision time, or both drift and boundary, are to be estimated
+            from choices alone, the side of a drift from times alone, or no trial has a response.
     """
     require_seed(seed)
     specification = specify(
