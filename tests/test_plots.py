@@ -261,6 +261,18 @@ def test_the_graph_has_every_variable_plate_and_arrow(monkeypatch: pytest.Monkey
     _saved(ax)
 
 
+def test_plates_of_a_graph_do_not_overlap() -> None:
+    data = TWO.sample(THETA, 40, seed=1).assign(x=np.arange(40), s=np.arange(40) % 4)
+    formula = {"v": "1 + x + (x|s)", "a": "1 + (1|s)", "t": "1 + (1|s)"}
+    ax = plots.model_graph(specify(data, model=TWO, formula=formula).model)
+    plates = [p.get_bbox() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    plates = [p for p in plates if p.height > 1.0]
+    assert len(plates) > 1
+    for i, one in enumerate(plates):
+        assert not any(one.overlaps(other) for other in plates[i + 1 :])
+    assert "s (4)" in [text.get_text() for text in ax.texts]
+
+
 def test_graphs_need_no_dimensions_nor_variables() -> None:
     with pm.Model() as model:
         pm.MvNormal("x", np.zeros(2), np.eye(2), shape=(3, 2))

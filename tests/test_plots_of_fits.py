@@ -169,6 +169,33 @@ def test_caterpillars_ascend(idata: xr.DataTree) -> None:
     _save(ax)
 
 
+def test_estimates_of_groups_ascend_in_their_unit() -> None:
+    rows = [("v", "1/s", "population", "LL", None), ("v", "1/s", "population", "WL", None)]
+    rows += [("v", "1/s", "subject", c, s) for s in ("ann", "bob", "cy") for c in ("LL", "WL")]
+    rows += [("t", "s", "population", None, None)]
+    columns = ["parameter", "unit", "level", "stim", "subject"]
+    mean = np.array([0.5, 1.5, 1.0, 2.0, 0.0, 1.0, 0.5, 1.5, 0.3])
+    numbers = {"mean": mean, "sd": 0.1, "eti94_lb": mean - 0.2, "eti94_ub": mean + 0.2}
+    table = pd.DataFrame(rows, columns=columns).assign(**numbers)
+    ax = plots.estimates(table, "v")
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["bob", "cy", "ann"]
+    points = [line.get_xdata() for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(np.sort(points[0]), [0.0, 0.5, 1.0])
+    dashed = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"]
+    assert dashed == [0.5, 1.5]
+    assert ax.get_xlabel() == "v in 1/s  (94% intervals)"
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [t.get_text() for t in legend.get_texts()] == ["LL", "WL"]
+    _save(ax)
+    with pytest.raises(ParameterError, match="'t' does not vary by groups"):
+        plots.estimates(table, "t")
+    with pytest.raises(ParameterError, match="unknown level of parameter 'v' 'item'"):
+        plots.estimates(table, "v", level="item")
+    with pytest.raises(ParameterError, match="unknown parameter 'x'"):
+        plots.estimates(table, "x")
+
+
 def test_pairs_write_correlations_and_show_divergences(idata: xr.DataTree) -> None:
     grid = plots.pairs(idata, names=["a", "t"], reference={"a": 1.0})
     assert grid.shape == (2, 2)

@@ -18,11 +18,12 @@ from handmade import handmade_ddm
 
 from likely.commands.exit_codes import SUCCESS
 from likely.errors import LikelyError
-from likely.page import Notice
+from likely.page import Folded, Listing, Notice, Page, Paragraph, Picture, Section, Table, render
 from likely.reporting import report, sections
 from likely.reporting.checks import predictive_checks
 from likely.reporting.design import condition, used_columns
 from likely.reporting.diagnostics import diagnose, held_down, unfinished
+from likely.reporting.estimates import estimates
 from likely.reporting.writing import diagnosis_of
 from likely.results import Results, open_fit, save_fit
 from likely.results.record import described
@@ -30,8 +31,8 @@ from likely.results.source import source
 from likely.zoo import models
 
 HEADINGS = [
-    "Data", "Model", "Priors", "Diagnostics", "Posterior", "Predictive checks", "Likelihood",
-    "How to reproduce",
+    "Data", "Model", "Priors", "Diagnostics", "Estimates", "Posterior", "Predictive checks",
+    "Likelihood", "How to reproduce",
 ]  # fmt: skip
 
 
@@ -111,9 +112,34 @@ def test_an_interrupted_run_is_reported_without_predictions(results: Results) ->
     assert len(sections.model(bare).items) == len(sections.model(results).items) - 1
 
 
+def test_estimates_are_in_units_of_their_parameters(results: Results) -> None:
+    about, table, folded, picture = estimates(results).items
+    assert isinstance(about, Paragraph)
+    assert "Effects of groups (subject) are at zero" in about.text
+    assert isinstance(table, Table)
+    assert table.head == ("parameter", "condition", "mean", "sd", "94% interval")
+    assert [row[:2] for row in table.rows][2:4] == [("v (1/s)", "coherence = 0.5"), ("a", "")]
+    assert table.rows[-1][3:] == ("fixed", "")
+    assert isinstance(folded, Folded)
+    (inner,) = folded.items
+    assert isinstance(inner, Table)
+    assert inner.rows[0][:3] == ("v (1/s)", "ann", "coherence = 0")
+    assert isinstance(picture, Picture)
+    assert "interrupted" in str(estimates(replace(results, estimates=None)).items[0])
+
+
+def test_words_wrap_and_wide_graphs_have_the_screen(results: Results) -> None:
+    table, *_ = sections.priors(results).items
+    assert isinstance(table, Listing)
+    wide = Picture(b"", "", "", 1200)
+    text = render(Page("", "", [Section("", [table, wide])], ""))
+    assert 'class="words"' in text
+    assert '<figure class="strip">' in text
+
+
 def test_text_from_data_cannot_become_html(results: Results, tmp_path: Path) -> None:
     formula = {"v": "1 + <script>alert(1)</script>"}
-    evil = replace(results, formula=formula, predicted=None)
+    evil = replace(results, formula=formula, estimates=None, predicted=None)
     text = report(evil, tmp_path / "evil.html", progress=False).read_text()
     assert "<script>" not in text
 

@@ -25,6 +25,7 @@ from likely.results import Request, Results, open_fit, save_fit
 from likely.results.columns import column_types, read_columns
 from likely.results.folder import (
     COMMAND,
+    ESTIMATES,
     FILES,
     GRAPH,
     LIKELIHOOD,
@@ -65,6 +66,9 @@ def test_what_is_saved_comes_back(fit: Finished, saved: tuple[Path, Results]) ->
     pd.testing.assert_frame_equal(read.priors, fit.specification.priors)
     for group in ("posterior", "prior", "sample_stats"):
         xr.testing.assert_equal(read.idata[group].to_dataset(), written.idata[group].to_dataset())
+    assert written.estimates is not None
+    assert read.estimates is not None
+    pd.testing.assert_frame_equal(read.estimates, written.estimates, check_dtype=False)
     assert read.likelihood.digest == fit.likelihood.digest
     assert read.formula == fit.specification.formula
     assert (read.fixed, read.seed, read.outside) == ({"z": 0.5}, 3, 0.05)
@@ -100,6 +104,7 @@ def test_an_interrupted_run_keeps_what_was_finished(
     with pytest.raises(KeyboardInterrupt):
         save_fit(fit, tmp_path)  # type: ignore[arg-type]
     read = open_fit(tmp_path)
+    assert read.estimates is not None
     assert read.predicted is None
     assert read.graph is None
     np.testing.assert_array_equal(
@@ -142,15 +147,16 @@ def test_coefficients_of_columns_with_any_name_are_shown(
     """Only what Bambi and priors add on the way to a coefficient is left out."""
     draws = np.random.default_rng(1).standard_normal((2, 20))
     grouped = np.random.default_rng(2).standard_normal((2, 20, 3))
-    scalars = ("v_stim", "v_stim_offset", "v_to_link", "theta", "theta_link")
+    scalars = ("v_stim", "v_stim_link", "v_stim_offset", "v_to_link", "theta", "theta_link")
     groups = ("v_1|sess_offset", "v_1|who", "v_1|who_offset")
     idata = az.from_dict(
         {"posterior": dict.fromkeys(scalars, draws) | dict.fromkeys(groups, grouped)}
     )
-    kept = {"v_stim", "v_stim_offset", "v_to_link", "theta", "v_1|sess_offset", "v_1|who"}
-    found = Fit(idata, *([None] * 4)).summary()  # type: ignore[list-item]
+    kept = {*scalars[:-1], "v_1|sess_offset", "v_1|who"}
+    likelihood = SimpleNamespace(declaration=SimpleNamespace(names=("v", "theta")))
+    found = Fit(idata, likelihood, *([None] * 3)).summary()  # type: ignore[arg-type, list-item]
     assert {name.split("[")[0] for name in found.index} == kept
-    remade = _read_summary(tmp_path, idata)
+    remade = _read_summary(tmp_path, idata, ("v", "theta"))
     pd.testing.assert_frame_equal(remade, found)
     results = replace(saved[1], idata=idata, summary=found)
     assert set(effects(results, smallest=2)) == {"v_1|sess_offset", "v_1|who"}
@@ -170,6 +176,7 @@ def test_coefficients_of_columns_with_any_name_are_shown(
         (lambda f: (f / TRIALS).write_bytes(b""), "trials.csv is damaged"),
         (lambda f: (f / SUMMARY).write_bytes(b""), "summary.csv is damaged"),
         (lambda f: (f / SUMMARY).write_text("mean\n1,2,3\n1\n"), "summary.csv is damaged"),
+        (lambda f: (f / ESTIMATES).write_text("mean\nx\n"), "estimates.csv is damaged"),
         (lambda f: (f / SUMMARY).write_bytes(b"\xff\xfe\xff"), "summary.csv is damaged"),
         (lambda f: (f / PREDICTED).write_bytes(b"?"), "predicted.nc is damaged"),
         (

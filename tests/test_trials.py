@@ -166,7 +166,27 @@ def test_rows_are_chosen_in_the_words_of_the_file(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "RT,choice,who\n0.5,1,a\n0.7,1,b\n2.5,1,b\n")
     trials = read_trials(path, rt="RT", where="who == 'b' and 0.1 < RT < 2")
     assert trials["rt"].tolist() == [0.7]
-    assert trials.index.tolist() == [1]
+    assert trials.index.tolist() == [3]  # as a spreadsheet counts
+
+
+@pytest.mark.parametrize(
+    ("content", "row"),
+    [
+        ("rt,choice\n0.5,1\n-1,1\n", 3),
+        ("\nrt,choice\n0.5,1\n\n  \n-1,1\n", 6),
+        ('rt,choice,note\n0.5,1,"two\n\nlines"\n-1,1,\n', 3),
+    ],
+)
+def test_rows_of_files_are_named_as_a_spreadsheet_counts_them(
+    tmp_path: Path, content: str, row: int
+) -> None:
+    trials = read_trials(written(tmp_path / "a.csv", content))
+    expected = rf"'rt', row {row} of the file \(its header is row 1\): -1 must be positive"
+    with pytest.raises(TrialsError, match=expected):
+        encode(trials, BOTH)
+    expected = r"'rt', row 1: -1 must be positive.*\. Rows are counted from 0\."
+    with pytest.raises(TrialsError, match=expected):
+        encode(trials.reset_index(drop=True), BOTH)
 
 
 def test_the_named_column_wins_over_one_that_has_its_name(tmp_path: Path) -> None:
@@ -189,8 +209,9 @@ UNREADABLE: dict[str, tuple[str | bytes, dict[str, str], str]] = {
     "the same": (TABLE, {"rt": "choice"}, "both"),
     "syntax": (TABLE, {"where": "rt >"}, "cannot select rows by 'rt >'"),
     "no column": (TABLE, {"where": "RTT > 1"}, "'RTT' is not defined"),
-    "no condition": (TABLE, {"where": "rt + 1"}, "not true or false"),
-    "assignment": (TABLE, {"where": "rt = 1"}, "not true or false"),
+    "no condition": (TABLE, {"where": "rt + 1"}, "not true or false for each row."),
+    "assignment": (TABLE, {"where": "rt = 1"}, "To compare, write ==, as in 'rt == 1'."),
+    "assignments": (TABLE, {"where": "rt=1 and choice>=0"}, "as in 'rt==1 and choice>=0'."),
     "scalar": (TABLE, {"where": "1 == 1"}, "not true or false"),
     "our names": (TABLE, {"where": "@pd.compat"}, "cannot select"),
     "types": (TABLE, {"where": "note > 1"}, "cannot select"),

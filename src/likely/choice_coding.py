@@ -16,9 +16,11 @@ import pandas as pd
 from likely.errors import TrialsError
 from likely.trials import (
     TWO_BOUNDARIES,
+    counting,
     numeric_column,
     require_column,
     require_observed,
+    row_words,
     shown,
 )
 from likely.typing import FloatArray
@@ -149,9 +151,10 @@ def _require_no_strays(given: pd.Series[Any], choices: Sequence[int], column: st
             place = int(np.argmax(strange.to_numpy()))
             others = ", ".join(v for v in values if v in present)
             raise TrialsError(
-                f"column '{column}', row {shown(given.index[place])}: {shown(given.iloc[place])} "
+                f"column '{column}', {row_words(given.index, place)}: {shown(given.iloc[place])} "
                 f"is no choice; {len(words) - strange.sum():,} of {len(words):,} trials have "
                 f"{others}. Leave such trials out, or say which choice each value is by a coding."
+                f"{counting(given.index)}"
             )
 
 

@@ -18,6 +18,7 @@ from likely.commands.demo import demo
 from likely.commands.exit_codes import BAD_INPUT, INTERRUPTED, SUCCESS
 from likely.commands.fit import fit
 from likely.commands.generate import generate
+from likely.commands.interruption import Interrupted, was_interrupted
 from likely.commands.messages import say
 from likely.commands.models import models
 from likely.commands.report import report
@@ -60,6 +61,9 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         say("interrupted.")
         return INTERRUPTED
+    except Interrupted as error:
+        say(error.format_message())
+        return INTERRUPTED
     except click.ClickException as error:
         say(error.format_message())
         return BAD_INPUT
@@ -75,18 +79,11 @@ def run(arguments: Sequence[str]) -> int:
         say(f"{os.fsdecode(error.filename)!r}: {error.strerror}.")
         return BAD_INPUT
     except Exception as error:
-        if not _was_interrupted(error):
+        if not was_interrupted(error):
             raise
         say("interrupted.")
         return INTERRUPTED
     return result if isinstance(result, int) else SUCCESS
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error: compiled code turns it into errors of its own."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 @contextmanager

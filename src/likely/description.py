@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from likely.trial_files import read_trials
 from likely.trials import (
     LONGEST_PLAUSIBLE,
     TWO_BOUNDARIES,
+    own_columns,
 )
 from likely.typing import FloatArray
 
@@ -30,6 +31,9 @@ SUBJECTS = (  # names of columns of subjects, without spaces, underscores, hyphe
     "subject", "subj", "subjidx", "participant", "participantid", "subjectid", "subjid", "ppt",
     "pid", "id",
 )  # fmt: skip
+FEWEST = 10  # trials of which it is said that a choice never occurs
+NAMED = 5  # subjects
+MOST_CONDITIONS = 8  # values of a column of conditions
 OTHER_UNITS = 100.0  # ratio of two subjects' median times that no two people have
 
 
@@ -112,9 +116,22 @@ def describe(
 
 
 def described(
-    frame: pd.DataFrame, rt: FloatArray, coding: Coding | None, *, subject: str | None = None
+    frame: pd.DataFrame,
+    rt: FloatArray,
+    coding: Coding | None,
+    *,
+    subject: str | None = None,
+    conditions: Iterable[str] = (),
 ) -> Description:
-    """Summarise trials with a column choice that has been read, and times (n,) in seconds."""
+    """Summarise trials with a column choice that has been read, and times (n,) in seconds.
+
+    Args:
+        frame: the trials.
+        rt: their times.
+        coding: how choices were read.
+        subject: column of subjects, if it is known.
+        conditions: columns in whose values some choice may never occur.
+    """
     chosen = frame["choice"]
     observed = rt[np.isfinite(rt)]
     fast, slow = _outliers(observed)
@@ -131,7 +148,12 @@ def described(
         missing=_missing(frame, rt),
         fast=fast,
         slow=slow,
-        doubts=(*_doubts(rt, subjects), *_other_units(frame, rt, subjects)),
+        doubts=(
+            *_doubts(rt, subjects),
+            *_other_units(frame, rt, subjects),
+            *_of_one_choice(frame, subjects),
+            *_choices_missing(frame, [c for c in conditions if c in frame.columns]),
+        ),
     )
 
 
@@ -165,7 +187,7 @@ def _subjects(
     frame: pd.DataFrame, subject: str | None
 ) -> tuple[str, Mapping[Hashable, int]] | None:
     if subject is not None and subject not in frame.columns:
-        raise TrialsError(unknown("column", subject, frame.columns))
+        raise TrialsError(unknown("column", subject, own_columns(frame)))
     names = {re.sub(r"[\s_-]", "", str(c).lower()): str(c) for c in frame.columns}
     name = subject or next((names[s] for s in SUBJECTS if s in names), None)
     if name is None:
@@ -215,6 +237,38 @@ def _other_units(
         f"{name} {who} has response times with a median of {long.iloc[0]:.4g}, others one of "
         f"{medians.min():.3g}; if theirs are in milliseconds, divide them by 1000."
     ]
+
+
+def _of_one_choice(
+    frame: pd.DataFrame, subjects: tuple[str, Mapping[Hashable, int]] | None
+) -> Iterator[str]:
+    """Say which subjects made one choice only, where others made several."""
+    known = frame[frame["choice"].notna()]
+    if subjects is None or known["choice"].nunique() < 2:
+        return
+    grouped = known.groupby(known[subjects[0]].astype(object))["choice"]
+    found = grouped.agg(["nunique", "size", "first"])
+    found = found[(found["nunique"] == 1) & (found["size"] >= FEWEST)]
+    for who, row in found.head(NAMED).iterrows():
+        choice, trials = _tidy(row["first"]), f"{int(row['size']):,} trials"
+        yield f"{subjects[0]} {_tidy(who)} made choice {choice} in all of {trials}."
+    if len(found) > NAMED:
+        yield f"so did {len(found) - NAMED} others, one choice each."
+
+
+def _choices_missing(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[str]:
+    """Say which choices never occur in a condition, of columns with few values."""
+    known = frame[frame["choice"].notna()]
+    every = set(known["choice"])
+    for column in columns:
+        values = known[column].astype(object)
+        if not 1 < values.nunique() <= MOST_CONDITIONS:
+            continue
+        for value, chosen in known["choice"].groupby(values):
+            missing = sorted(every - set(chosen))
+            if missing and len(chosen) >= FEWEST:
+                never = ", ".join(str(_tidy(choice)) for choice in missing)
+                yield f"choice {never} never occurs where {column} is {_tidy(value)}."
 
 
 def _tidy(value: Hashable) -> Hashable:

@@ -70,6 +70,10 @@ class UninformedWarning(LikelyWarning):
     """The trials tell nothing of a parameter that is to be estimated."""
 
 
+class SubjectsWarning(LikelyWarning):
+    """Trials of several subjects are taken for those of one, or their numbers for quantities."""
+
+
 class DistrustWarning(LikelyWarning):
     """A likelihood was found to be too wrong for the conclusions drawn with it."""
 

@@ -10,7 +10,7 @@ from functools import cache, singledispatch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-STRIP = 1000  # CSS pixels; a wider figure would be illegible if it were shrunk, and scrolls
+STRIP = 740  # CSS pixels; a wider figure takes the width of the screen, and scrolls on a small one
 WIDE = 720  # CSS pixels; as wide a figure keeps a readable size on a phone, and scrolls
 
 
@@ -30,10 +30,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text below a head; the first column names the rows, the others are numbers."""
+    """Rows of text below a head; the first columns name the rows, the others are numbers.
+
+    Args:
+        head: over the columns.
+        rows: of cells.
+        words: how many columns name the rows.
+    """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    words: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,15 @@ class Picture:
     width: int = 720
 
 
-Item = Paragraph | Code | Table | Listing | Notice | Picture
+@dataclass(frozen=True)
+class Folded:
+    """Items that are shown once their title is clicked on, such as long tables."""
+
+    title: str
+    items: Sequence[Item]
+
+
+Item = Paragraph | Code | Table | Listing | Notice | Picture | Folded
 
 
 @dataclass(frozen=True)
@@ -138,15 +153,25 @@ def _(item: Code) -> Markup:
 
 @_draw.register
 def _(item: Table) -> Markup:
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(cell) for cell in item.head)
+    heads = (
+        Markup('<th scope="col"{}>{}</th>').format(_kind(i, item), cell)
+        for i, cell in enumerate(item.head)
+    )
+    head = Markup("").join(heads)
     rows = Markup("\n").join(
         Markup("<tr>{}</tr>").format(
-            Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row)
+            Markup("").join(
+                Markup("<td{}>{}</td>").format(_kind(i, item), cell) for i, cell in enumerate(row)
+            )
         )
         for row in item.rows
     )
     table = '<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     return Markup(table).format(head, rows)
+
+
+def _kind(column: int, table: Table) -> Markup:
+    return Markup(' class="word"' if column < table.words else "")
 
 
 @_draw.register
@@ -180,3 +205,9 @@ def _(item: Picture) -> Markup:
     )
     kind = "strip" if item.width > STRIP else "wide" if item.width >= WIDE else "narrow"
     return Markup(figure).format(kind, source, item.alternative, item.width, item.caption)
+
+
+@_draw.register
+def _(item: Folded) -> Markup:
+    inner = Markup("\n").join(_draw(each) for each in item.items)
+    return Markup("<details><summary>{}</summary>{}</details>").format(item.title, inner)

@@ -6,13 +6,16 @@ import csv
 import io
 import math
 import os
+import re
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
 from likely.errors import TrialsError
-from likely.trials import first_line, require_distinct, require_observed
+from likely.trials import OWN_COLUMNS, ROW_OF_FILE, first_line, require_distinct, require_observed
+
+ASSIGNMENT = re.compile(r"(?<![=<>!])=(?!=)")  # outside of text, which seldom has one
 
 
 def read_trials(
@@ -35,7 +38,7 @@ def read_trials(
 
     Returns:
         A frame with `rt`, `choice` and every column of the file under its own name, unless that is
-        one of the two; row labels count the rows of the file from 0.
+        one of the two; row labels are those of a spreadsheet, in which the header is row 1.
 
     Raises:
         TrialsError: if the file cannot be read, a column is missing, or the expression fails or
@@ -49,7 +52,9 @@ def read_trials(
         raise TrialsError(f"{os.fspath(path)!r} has a header but no rows.")
     times = math.nan if rt is None else frame[rt]
     chosen = math.nan if choice is None else frame[choice]
-    return frame.assign(rt=times, choice=chosen)
+    trials = frame.assign(rt=times, choice=chosen)
+    trials.attrs[OWN_COLUMNS] = [str(c) for c in frame.columns]
+    return trials
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -60,9 +65,23 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            return pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
+            frame = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
+            return frame.set_axis(_rows(text, separator, len(frame)))
+    except (ValueError, OverflowError, pd.errors.ParserWarning, csv.Error) as error:
         raise TrialsError(f"{str(path)!r} is not a readable table: {first_line(error)}") from error
+
+
+def _rows(text: str, separator: str, n: int) -> pd.Index:
+    """Return the row of each of n trials in a spreadsheet, which counts blank ones, too."""
+    if not re.search(r"\n[ \t\r]*\n|^\s*\n", text):
+        return pd.RangeIndex(2, n + 2, name=ROW_OF_FILE)
+    records = csv.reader(io.StringIO(text), delimiter=separator)
+    filled = [
+        i for i, cells in enumerate(records, 1) if any(map(str.strip, cells)) or len(cells) > 1
+    ]
+    if len(filled) != n + 1:
+        return pd.RangeIndex(2, n + 2, name=ROW_OF_FILE)
+    return pd.Index(filled[1:], name=ROW_OF_FILE)
 
 
 def _read_text(path: Path) -> str:
@@ -86,15 +105,19 @@ def _read_text(path: Path) -> str:
 
 def _keep(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     """Return the rows for which the expression holds."""
+    hint = ""
+    if ASSIGNMENT.search(where):
+        hint = f" To compare, write ==, as in {ASSIGNMENT.sub('==', where)!r}."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # No variables from our own scope: only columns may be named.
             mask = frame.eval(where, local_dict={}, global_dict={})
     except Exception as error:  # pandas raises nearly anything for a malformed expression
-        raise TrialsError(f"cannot select rows by {where!r}: {first_line(error)}") from error
+        raise TrialsError(f"cannot select rows by {where!r}: {first_line(error)}.{hint}") from error
     if not (isinstance(mask, pd.Series) and pd.api.types.is_bool_dtype(mask.dtype)):
-        raise TrialsError(f"cannot select rows by {where!r}: it is not true or false for each row.")
+        reason = "it is not true or false for each row."
+        raise TrialsError(f"cannot select rows by {where!r}: {reason}{hint}")
     kept = frame[mask.fillna(False).astype(bool)]
     if not len(kept):
         raise TrialsError(f"no row of {len(frame)} satisfies {where!r}.")

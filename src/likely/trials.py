@@ -36,6 +36,8 @@ CHOICE_UNOBSERVED = -math.inf  # in column 1: the time is known, the choice is n
 NO_RESPONSE = math.inf  # in column 1: nothing happened until the deadline in column 0
 SILENT = 2.0**20  # added to a choice in column 1: nothing was seen until the deadline in column 0
 
+OWN_COLUMNS = "own columns"  # attribute of a frame whose rt and choice were read from others
+ROW_OF_FILE = "row of the file"  # name of an index of rows as a spreadsheet counts them
 LONGEST_PLAUSIBLE = 50.0  # seconds; a larger median means that times are in milliseconds
 TWO_BOUNDARIES = (-1, 1)
 
@@ -110,11 +112,11 @@ def numeric_column(frame: pd.DataFrame, name: str) -> FloatArray:
         return np.array(column.to_numpy(dtype=np.float64, na_value=math.nan))
     values = np.empty(len(column))
     for i, value in enumerate(column.array):
-        values[i] = _number(value, name, column.index[i])
+        values[i] = _number(value, name, column.index, i)
     return values
 
 
-def _number(value: object, name: str, row: Hashable) -> float:
+def _number(value: object, name: str, rows: pd.Index, i: int) -> float:
     if value is None or value is pd.NA or value is pd.NaT:
         return math.nan
     if isinstance(value, int | float | np.number | np.bool_) and not isinstance(
@@ -128,7 +130,8 @@ def _number(value: object, name: str, row: Hashable) -> float:
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d+,\d+\s*", value):
         remedy = "write decimals with a point, not a comma"
     raise TrialsError(
-        f"column '{name}', row {shown(row)}: {shown(value)} is not a number; {remedy}."
+        f"column '{name}', {row_words(rows, i)}: {shown(value)} is not a number; {remedy}."
+        f"{counting(rows)}"
     )
 
 
@@ -137,6 +140,20 @@ def shown(value: object) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.6g}"
     return _REPR.repr(value).replace("\n", " ")
+
+
+def row_words(rows: Rows, i: int) -> str:
+    """Return which row is meant: that of a spreadsheet for rows of a file, or else its label."""
+    if isinstance(rows, pd.Index) and rows.name == ROW_OF_FILE:
+        return f"row {rows[i]} of the file (its header is row 1)"
+    return f"row {shown(rows[i])}"
+
+
+def counting(rows: Rows) -> str:
+    """Say how rows are counted, where `row_words` does not and their labels are only counted."""
+    plain = isinstance(rows, range | pd.RangeIndex) and rows.start == 0
+    of_file = isinstance(rows, pd.Index) and rows.name == ROW_OF_FILE
+    return " Rows are counted from 0." if plain and not of_file else ""
 
 
 def _encode_frame(frame: pd.DataFrame, choices: Sequence[int]) -> FloatArray:
@@ -267,8 +284,9 @@ def _refuse(wrong: np.ndarray, column: str, rows: Rows, why: Why) -> None:
     bad = np.flatnonzero(wrong)
     if len(bad):
         more = f" ({len(bad)} rows in all)" if len(bad) > 1 else ""
-        row = shown(rows[bad[0]])
-        raise TrialsError(f"column '{column}', row {row}: {why(int(bad[0]))}{more}.")
+        i = int(bad[0])
+        about = f"column '{column}', {row_words(rows, i)}"
+        raise TrialsError(f"{about}: {why(i)}{more}.{counting(rows)}")
 
 
 def require_column(frame: pd.DataFrame, name: str) -> None:
@@ -277,7 +295,12 @@ def require_column(frame: pd.DataFrame, name: str) -> None:
     if count > 1:
         raise TrialsError(f"column '{name}' appears {count} times; keep one.")
     if count == 0:
-        raise TrialsError(missing_column(name, frame.columns))
+        raise TrialsError(missing_column(name, own_columns(frame)))
+
+
+def own_columns(frame: pd.DataFrame) -> list[Hashable]:
+    """Return the columns that a table came with, without those that were read from others."""
+    return list(frame.attrs.get(OWN_COLUMNS, frame.columns))
 
 
 def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) -> None:
@@ -294,7 +317,7 @@ def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) ->
         raise TrialsError(f"column {rt!r} cannot hold both response times and choices.")
     for name, remedy in ((rt, _CHOICES_ALONE), (choice, _TIMES_ALONE)):
         if name is not None and not (frame.columns == name).any():
-            raise TrialsError(f"{missing_column(name, frame.columns)} {remedy}")
+            raise TrialsError(f"{missing_column(name, own_columns(frame))} {remedy}")
         if name is not None:
             require_column(frame, name)
 

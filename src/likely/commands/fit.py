@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from likely.commands.exit_codes import INTERRUPTED, SUCCESS
+from likely.commands.interruption import ends_with
 from likely.commands.messages import say
 from likely.commands.model_options import ModelCommand, found, parameters
 from likely.errors import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from likely.results import Results
 
 ESTIMATED = "estimated"
+TOO_EARLY = "interrupted before there were draws to keep; nothing was written to"
 SAMPLERS = ("pymc", "nutpie", "numpyro", "blackjax")
 
 
@@ -45,9 +47,10 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
         else:
             continue
         if name:
-            from likely.likelihood import load
+            with ends_with("interrupted before there were draws; nothing was written."):
+                from likely.likelihood import load
 
-            return load(name)
+                return load(name)
     return None
 
 
@@ -131,41 +134,43 @@ def fit(
 
     Example: likely fit trials.csv --model ddm --v "1 + coherence" --z 0.5 -o fitted
     """
-    from likely import regression
-    from likely.checks import require_seed
-    from likely.commands.fit_folder import REPORT, Record, write
-    from likely.likelihood import load
-    from likely.trial_files import read_trials
-    from likely.writing import require_writable
+    with ends_with(f"{TOO_EARLY} {output}."):
+        from likely import regression
+        from likely.checks import require_seed
+        from likely.commands.fit_folder import REPORT, Record, write
+        from likely.likelihood import load
+        from likely.trial_files import read_trials
+        from likely.writing import require_writable
 
-    require_writable(output)
-    require_seed(seed)
-    likelihood: Likelihood = found() or load(model)
-    times, chosen = None if no_rt else rt, None if no_choice else choice
-    data = read_trials(trials, rt=times, choice=chosen, where=where)
-    formula, fixed = split(parameters(options))
-    with _recoding_said_once():
-        specification = regression.specify(
-            data,
-            model=likelihood,
-            formula=formula,
-            fixed=fixed,
-            priors={name: (mean, sd) for name, mean, sd in priors},
-            lapse=_lapses(lapse),
-            noncentered=None if centred is None else not centred,
-            rt=times,
-            choice=chosen,
-            deadline=None if deadline is None else _number_or_text(deadline),
-            coding=_coding(codes),
-        )
-    click.echo(f"{specification.description}\n\n{_priors(specification)}\n", err=True)
-    sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
-    if sampler is not None:
-        sample["nuts_sampler"] = sampler
-    result, finished = _drawn(specification, seed, sample)
-    results = write(result, output, Record(_command(), str(trials), where, sample))
+        require_writable(output)
+        require_seed(seed)
+        likelihood: Likelihood = found() or load(model)
+        times, chosen = None if no_rt else rt, None if no_choice else choice
+        data = read_trials(trials, rt=times, choice=chosen, where=where)
+        formula, fixed = split(parameters(options))
+        with _recoding_said_once():
+            specification = regression.specify(
+                data,
+                model=likelihood,
+                formula=formula,
+                fixed=fixed,
+                priors={name: (mean, sd) for name, mean, sd in priors},
+                lapse=_lapses(lapse),
+                noncentered=None if centred is None else not centred,
+                rt=times,
+                choice=chosen,
+                deadline=None if deadline is None else _number_or_text(deadline),
+                coding=_coding(codes),
+            )
+        click.echo(f"{specification.description}\n\n{_priors(specification)}\n", err=True)
+        sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
+        if sampler is not None:
+            sample["nuts_sampler"] = sampler
+        result, finished = _drawn(specification, seed, sample)
+    with ends_with(f"interrupted while results were written; {output} keeps what was finished."):
+        results = write(result, output, Record(_command(), str(trials), where, sample, _again()))
     _warn(results)
-    click.echo(_table(result))
+    click.echo(f"{_table(result)}\n\n{_estimates(results)}")
     if not finished:
         say(f"interrupted; the draws until then are in {output}, with {REPORT}.")
         return INTERRUPTED
@@ -274,11 +279,38 @@ def _command() -> str:
     return shlex.join(["likely", *sys.argv[1:]])
 
 
+def _again() -> str:
+    """Return the command line that fits the same with the files of the fit's folder."""
+    from likely.results.folder import LIKELIHOOD, TRIALS
+
+    given = click.get_current_context().params
+    words = ["likely", "fit", TRIALS, "--model", LIKELIHOOD]
+    words += [f"--{name}={text}" for name, text in parameters(given).items()]
+    words += [f"--{flag.replace('_', '-')}" for flag in ("no_rt", "no_choice") if given[flag]]
+    for prior in given["priors"]:
+        words += ["--prior", *map(str, prior)]
+    if given["centred"] is not None:
+        words.append("--centred" if given["centred"] else "--non-centred")
+    numbers = ("lapse", "draws", "tune", "chains", "sampler", "seed")
+    words += [f"--{name}={given[name]}" for name in numbers if given[name] is not None]
+    return shlex.join([*words, "-o", "again"])
+
+
 def _table(result: Fit) -> str:
     """Return the summary without a coefficient that has a plainer name."""
     summary, plan = result.summary(), result.specification
     doubled = [f"{plan.parent}_Intercept"] if plan.parent in summary.index else []
     columns = [c for c in summary.columns if not c.startswith("mcse") and c != "ess_tail"]
-    text = summary.drop(index=doubled)[columns].to_string(float_format="{:.4g}".format)
-    fixed = [f"{name} = {value:g} (fixed)" for name, value in plan.fixed.items()]
-    return "\n".join([text, *fixed])
+    return summary.drop(index=doubled)[columns].to_string(float_format="{:.4g}".format)
+
+
+def _estimates(results: Results) -> str:
+    """Return parameters in their own units by condition, without effects of groups."""
+    from likely.reporting.estimates import MOST_ROWS, estimate_table, of_population
+    from likely.results.folder import ESTIMATES
+
+    assert results.estimates is not None
+    rows = of_population(results.estimates)
+    more = len(rows) - MOST_ROWS
+    text = aligned(estimate_table(rows.head(MOST_ROWS)))
+    return f"{text}\n{more:,} more rows are in {ESTIMATES}." if more > 0 else text

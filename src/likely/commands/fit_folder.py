@@ -25,19 +25,23 @@ class Record:
         trials: path of the file of trials.
         where: the expression that chose rows.
         sample: arguments of the sampler.
+        again: the command line that fits the same with the files of the folder.
     """
 
     command: str
     trials: str
     where: str | None
     sample: dict[str, Any]
+    again: str
 
 
 def write(result: Fit, folder: Path, record: Record) -> Results:
     """Write the files of `likely.results.folder`, quantiles.png and report.html; return results."""
     from likely.reporting import report
 
-    request = Request(record.command, record.trials, record.where, record.sample)
+    request = Request(
+        record.command, record.trials, record.where, record.sample, again=record.again
+    )
     results = save_fit(result, folder, request=request)
     with written_whole(folder / QUANTILES) as path:
         path.write_bytes(_quantiles(results))

@@ -18,6 +18,7 @@ from likely.plots.chains import ranks, trace
 from likely.plots.choices import choice_probability, choice_shares
 from likely.plots.comparison import comparison
 from likely.plots.effects import caterpillar
+from likely.plots.estimates import estimates
 from likely.plots.graph import model_graph
 from likely.plots.learning import prior_posterior
 from likely.plots.pairs import pairs
@@ -46,6 +47,7 @@ __all__ = [
     "coverage",
     "densities",
     "density_over_trials",
+    "estimates",
     "model_graph",
     "network_against_exact",
     "pairs",

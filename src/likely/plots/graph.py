@@ -78,7 +78,8 @@ def _plate_label(model: pm.Model, variable: Variable) -> str:
     for name, known in zip(names[:repeats], variable.type.shape[:repeats], strict=True):
         size = _length(model, name) if name in model.dim_lengths else known
         written = "" if size is None else f"{size:,}"
-        parts.append(f"{name} ({written})" if name and written else name or written or "?")
+        shown = (name or "").removesuffix("_dim").removesuffix("__factor").removesuffix("__expr")
+        parts.append(f"{shown} ({written})" if shown and written else shown or written or "?")
     return " \N{MULTIPLICATION SIGN} ".join(parts)
 
 
@@ -100,21 +101,29 @@ def _symbol(variable: Variable, kind: NodeType) -> str:
 def _layout(
     nodes: Mapping[str, _Node], edges: Sequence[tuple[str, str]]
 ) -> dict[str, tuple[float, float]]:
-    """Place nodes below their ancestors; each plate has columns of its own, so none overlap."""
+    """Place nodes below their ancestors; plates have places of their own, so none overlap.
+
+    A plate lies right of what is in its rows already. Nodes outside any come first, row by row.
+    """
     depth = _depths(nodes, edges)
     near: dict[str, list[str]] = {name: [] for name in nodes}
     for parent, child in edges:
         near[parent].append(child)
         near[child].append(parent)
     x: dict[str, float] = {}
-    left = 0.0
+    ends = dict.fromkeys(depth.values(), 0.0)
     for members in _columns(nodes, depth):
-        layers = [[n for n in members if depth[n] == d] for d in sorted({*depth.values()})]
-        widest = max(map(len, layers))
-        for layer in layers:
-            middle = left + 0.5 * (widest - len(layer))
+        layers = {d: [n for n in members if depth[n] == d] for d in sorted(ends)}
+        outside = nodes[members[0]].plate == ""
+        label = (len(nodes[members[0]].plate) * LETTER + 0.3) / ACROSS
+        widest = max(*map(len, layers.values()), label)
+        inside = range(min(depth[n] for n in members), max(depth[n] for n in members) + 1)
+        left = max(ends[d] for d in inside)
+        for d in inside:
+            layer = layers[d]
+            middle = left if outside else left + 0.5 * (widest - len(layer))
             x.update((name, middle + i) for i, name in enumerate(layer))
-        left += widest + PLATE_GAP
+            ends[d] = (len(layer) if outside else left + widest) + PLATE_GAP
     rows = _rows(nodes, depth)
     for sweep in range(SWEEPS):
         for row in rows if sweep % 2 else rows[::-1]:

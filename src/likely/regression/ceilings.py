@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from likely.declaration import Declaration, Parameter
-from likely.errors import ParameterError, UninformedWarning
+from likely.errors import ParameterError
 from likely.regression.formulas import is_intercept, lone_group
 from likely.regression.links import Link, LogitByTrial, link_for
-from likely.regression.standard import HERE
-from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, responded
+from likely.trials import counting, responded, row_words
 from likely.typing import FloatArray
 
 EXPECTED = 0.5
@@ -132,29 +129,6 @@ class Ceiling:
             i = late[0]
             raise ParameterError(
                 f"formula {formula!r} of parameter '{name}': priors are centred on {start[i]:.3g} "
-                f"s, after the response at {self.times[i]:.3g} s in row {rows[i]}; add an "
-                "intercept, or give priors."
+                f"s, after the response at {self.times[i]:.3g} s in {row_words(rows, int(i))}; add "
+                f"an intercept, or give priors.{counting(rows)}"
             )
-
-
-def warn_if_untimed(name: str | None, formulas: Mapping[str, str], encoded: FloatArray) -> None:
-    """Warn if a non-decision time is to be estimated from choices alone, or all from silence.
-
-    Args:
-        name: of the non-decision time, if the model has one.
-        formulas: of the parameters that are estimated.
-        encoded: trials (n, 2).
-    """
-    if (encoded[:, 1] == NO_RESPONSE).all():
-        warnings.warn(
-            "no trial has a response; all that these trials tell is that responses come late.",
-            UninformedWarning,
-            skip_file_prefixes=(HERE,),
-        )
-    if name in formulas and (encoded[:, 0] == TIME_UNOBSERVED).all():
-        warnings.warn(
-            f"no trial has a time, and choices tell nothing of '{name}': its posterior will be its "
-            f"prior. Fix it, as in fixed={{'{name}': 0.3}} or --{name} 0.3.",
-            UninformedWarning,
-            skip_file_prefixes=(HERE,),
-        )

@@ -19,7 +19,7 @@ from likely.errors import (
     SamplingInterrupted,
 )
 from likely.regression.drawing import drawn_trials
-from likely.regression.lapses import Lapses
+from likely.regression.lapses import PROBABILITY, Lapses
 from likely.regression.partial_draws import common_draws, in_numpy
 from likely.regression.standard import HERE, standard
 from likely.regression.workings import without_workings
@@ -85,10 +85,26 @@ class Fit:
         """
         import arviz as az
 
-        shown = without_workings(self.idata["posterior"].data_vars)
+        names = (*self.likelihood.declaration.names, PROBABILITY.name)
+        shown = without_workings(self.idata["posterior"].data_vars, names)
         return az.summary(
             self.idata, var_names=shown, ci_prob=probability, ci_kind="eti", round_to="none"
         )
+
+    def estimates(self, probability: float = 0.94) -> pd.DataFrame:
+        """Return every parameter in its own unit: mean, sd and the interval of this probability.
+
+        One row a condition, a combination of covariates that occurs, with effects of groups at
+        zero (level "population"), and one a group in each of its conditions (level "subject", or
+        what the groups are). Columns of covariates and groups say which; they are empty where the
+        parameter does not depend on them. A covariate that is a number of more than eight values is
+        at its mean over trials, or at the group's own value where each group has one only. Where a
+        non-decision time lies below each group's fastest response, that of the population is the
+        mean of groups without effects of their own.
+        """
+        from likely.regression.estimates import estimates
+
+        return estimates(self.specification, self.idata["posterior"].to_dataset(), probability)
 
     def parameters(self, draws: int) -> dict[str, FloatArray]:
         """Return parameters at `draws` evenly spaced posterior draws, each (draws, trials)."""
@@ -159,15 +175,18 @@ def specify(
     Print its `priors`, plot them with `likely.plots.priors`, or take its `model`, a PyMC model, or
     `bambi`, a Bambi one. Arguments are those of `likely.fit`.
     """
-    from likely.regression.formulas import grouping_column
+    from likely.regression.formulas import grouping_column, mentioned
     from likely.regression.specification import specify as build
 
     likelihood = likelihood_of(model)
     if not isinstance(data, pd.DataFrame):
         data = read_trials(data, rt=rt, choice=choice)
+    formulas = list((formula or {}).values())
+    subject = grouping_column(formulas, data)
     trials, description = standard(
         data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding,
-        subject=grouping_column((formula or {}).values(), data),
+        subject=subject,
+        conditions=[c for c in mentioned(formulas, data) if c != subject],
     )  # fmt: skip
     specification = build(
         likelihood,
@@ -263,8 +282,10 @@ def fit(
     Warns:
         OutsideBoxWarning: with the share of posterior draws outside the box.
         RecodedWarning: if choices were recognised that are not coded as the model's.
-        UninformedWarning: if a non-decision time is to be estimated from choices alone, or no trial
-            has a response.
+        SubjectsWarning: if there is a column of subjects that no formula uses, or one takes their
+            numbers for quantities.
+        UninformedWarning: if a non-decision time, or both drift and boundary, are to be estimated
+            from choices alone, the side of a drift from times alone, or no trial has a response.
     """
     require_seed(seed)
     specification = specify(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.errors import ParameterError, TrialsError
-from likely.trials import first_line, missing_column
+from likely.trials import counting, first_line, missing_column, own_columns, row_words
 
 if TYPE_CHECKING:
     import bambi as bmb
@@ -42,7 +42,7 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
         if name not in data.columns:
             spaced = next((str(c) for c in data.columns if name in re.split(r"\W+", str(c))), None)
             how = f" Names that are not one word take backticks: `{spaced}`." if spaced else ""
-            raise TrialsError(f"{about}: {missing_column(name, data.columns)}{how}")
+            raise TrialsError(f"{about}: {missing_column(name, own_columns(data))}{how}")
         _require_complete(data[name], about)
     return tuple(names)
 
@@ -70,6 +70,13 @@ def grouping_column(formulas: Iterable[str], data: pd.DataFrame) -> str | None:
             if factor in data.columns:
                 return str(factor)
     return None
+
+
+def mentioned(formulas: Iterable[str], data: pd.DataFrame) -> list[str]:
+    """Return columns whose names appear in formulas, which may not be readable, in their order."""
+    words = re.findall(r"`([^`]+)`|([^\W\d]\w*)", " ".join(map(str, formulas)))
+    found = dict.fromkeys(word for pair in words for word in pair if word in data.columns)
+    return [name for name in found if name not in RESPONSE]
 
 
 def require_independent(component: bmb.model_components.DistributionalComponent) -> None:
@@ -124,6 +131,6 @@ def _require_complete(column: pd.Series[Any], about: str) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise TrialsError(
-            f"column '{column.name}', row {column.index[row]}: {column.iloc[row]} cannot enter "
-            f"{about}; fill it in or leave the trial out."
+            f"column '{column.name}', {row_words(column.index, row)}: {column.iloc[row]} cannot "
+            f"enter {about}; fill it in or leave the trial out.{counting(column.index)}"
         )

@@ -16,8 +16,9 @@ from likely.declaration import Declaration, Parameter
 from likely.description import Description, described
 from likely.errors import ParameterError, unknown
 from likely.regression.bambi_model import bambi_model
-from likely.regression.ceilings import Ceiling, warn_if_untimed
+from likely.regression.ceilings import Ceiling
 from likely.regression.family import TrialsFamily
+from likely.regression.forewarning import forewarn, forewarn_of_subjects
 from likely.regression.formulas import (
     INTERCEPT,
     columns_of,
@@ -181,9 +182,11 @@ def specify(
         if p.name in fixed:
             _require_possible(p, fixed[p.name], ceiling)
     formulas = {p.name: formula.get(p.name, INTERCEPT) for p in parameters if p.name not in fixed}
-    warn_if_untimed(declaration.non_decision, formulas, encoded)
+    forewarn(declaration, formulas, fixed, priors, encoded)
     used = [c for name, text in formulas.items() for c in columns_of(text, data, name)]
     columns = tuple(dict.fromkeys(used))
+    if description is not None and description.subjects is not None:
+        forewarn_of_subjects(description.subjects[0], formulas, columns, data)
     links = {p.name: ceiling.link(p, formulas.get(p.name, INTERCEPT), data) for p in parameters}
     estimated = [p for p in parameters if p.name in formulas]
     constants = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters} | dict(

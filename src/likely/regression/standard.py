@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,13 @@ from likely.checks import require_positive
 from likely.choice_coding import observations
 from likely.description import Description, described
 from likely.errors import RecodedWarning, TrialsError
-from likely.trials import numeric_column, require_column, require_distinct
+from likely.trials import (
+    OWN_COLUMNS,
+    numeric_column,
+    own_columns,
+    require_column,
+    require_distinct,
+)
 
 if TYPE_CHECKING:
     from likely.likelihood import Likelihood
@@ -33,10 +39,11 @@ def standard(
     deadline: str | float | None,
     coding: Mapping[Hashable, int] | None,
     subject: str | None = None,
+    conditions: Iterable[str] = (),
 ) -> tuple[pd.DataFrame, Description]:
     """Return trials with columns rt, choice and perhaps deadline, and their summary.
 
-    Arguments are those of `likely.fit`, and the column of subjects, if known.
+    Arguments are those of `likely.fit`, and columns of subjects and conditions, if known.
 
     Warns:
         RecodedWarning: if choices were recognised that are not coded as the model's.
@@ -45,6 +52,7 @@ def standard(
     require_distinct(data.columns)
     trials, times, coded = observations(data, choices, rt=rt, choice=choice, coding=coding)
     trials = trials.assign(rt=times)
+    trials.attrs[OWN_COLUMNS] = own_columns(data)
     if rt is None and (deadline is not None or "deadline" in data.columns):
         raise TrialsError(
             "choices without times cannot have a deadline, by which they would be responses "
@@ -66,7 +74,7 @@ def standard(
     if coded is not None and not coded.stated:
         message = f"{coded}; state a coding to be sure."
         warnings.warn(message, RecodedWarning, skip_file_prefixes=(HERE,))
-    return trials, described(trials, times, coded, subject=subject)
+    return trials, described(trials, times, coded, subject=subject, conditions=conditions)
 
 
 def _require_no_other_deadline(trials: pd.DataFrame) -> None:

@@ -8,16 +8,19 @@ OFFSET = "_offset"  # unit normals that Bambi makes effects of groups from
 LINK = "_link"  # coefficients before a prior on the scale of the parameter is imposed
 
 
-def without_workings(variables: Iterable[Hashable]) -> list[str]:
+def without_workings(variables: Iterable[Hashable], parameters: Iterable[str]) -> list[str]:
     """Return names of variables, except those that are there as another one already.
 
     A column may be called "stim_offset" or "stim_link" as well; its coefficient stays.
+
+    Args:
+        variables: of a posterior.
+        parameters: of the model; one that is the same in all trials may have a prior imposed.
     """
     names = [str(name) for name in variables]
-    return [name for name in names if not _is_working(name, set(names))]
+    before = {f"{parameter}{LINK}" for parameter in parameters if parameter in names}
+    return [n for n in names if n not in before and not _is_offset(n, set(names))]
 
 
-def _is_working(name: str, names: set[str]) -> bool:
-    if name.endswith(OFFSET) and "|" in name:
-        return name.removesuffix(OFFSET) in names
-    return name.endswith(LINK) and name.removesuffix(LINK) in names
+def _is_offset(name: str, names: set[str]) -> bool:
+    return name.endswith(OFFSET) and "|" in name and name.removesuffix(OFFSET) in names

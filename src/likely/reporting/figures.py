@@ -23,9 +23,7 @@ SHOWN = 12  # scalars in traces, ranks and priors
 PAIRED = 6
 GROUPS = 3  # elements from which a variable is a family of effects
 MOST_EFFECTS = 6  # caterpillars
-GRAPH = 640  # CSS pixels of a graph's width
-WIDEST_GRAPH = 2200
-LONG = 3.0  # width over height of a graph that would be illegible at that width
+WIDEST_GRAPH = 2200  # CSS pixels
 
 
 def scalars(r: Results, labels: list[str]) -> xr.DataTree:
@@ -81,7 +79,8 @@ def has_times(r: Results) -> bool:
 def effects(r: Results, smallest: int = GROUPS) -> list[str]:
     """Return variables that are families of effects, one element a group, this large or larger."""
     posterior = r.idata["posterior"].to_dataset()
-    shown = {name: posterior[name].shape for name in without_workings(posterior.data_vars)}
+    names = r.likelihood.declaration.names
+    shown = {name: posterior[name].shape for name in without_workings(posterior.data_vars, names)}
     return [
         name
         for name, shape in shown.items()
@@ -123,9 +122,9 @@ def graph(r: Results) -> Picture | None:
 
 
 def _graph_width(graph: bytes) -> int:
-    """Return the width at which a graph is shown: all of it, unless it is too wide for that."""
-    width, height = (int.from_bytes(graph[i : i + 4], "big") for i in (16, 20))
-    return GRAPH if width < LONG * height else min(round(width * 96 / DPI), WIDEST_GRAPH)
+    """Return the width in CSS pixels at which the letters of a graph are as large as drawn."""
+    width = int.from_bytes(graph[16:20], "big")
+    return min(round(width * 96 / DPI), WIDEST_GRAPH)
 
 
 def cartoon(r: Results) -> Picture | None:
@@ -227,6 +226,17 @@ def caterpillars(r: Results) -> list[Picture]:
         )
         for name in effects(r)[:MOST_EFFECTS]
     ]
+
+
+def of_groups(estimates: pd.DataFrame, parameter: str, level: str) -> Picture:
+    """Draw estimates of one parameter for all groups, in its own unit."""
+    return _picture(
+        plots.estimates(estimates, parameter, level=level),
+        f"{parameter} of every {level}, in ascending order: posterior means with 94% intervals, in "
+        "the parameter's own unit. Dashed: the population's means.",
+        f"Intervals of {parameter} by {level}.",
+        560,
+    )
 
 
 def predictive(r: Results, design: Design) -> list[Picture]:

@@ -16,6 +16,7 @@ from likely.reporting import figures
 from likely.reporting.checks import check_table, predictive_checks
 from likely.reporting.design import Design, condition
 from likely.reporting.diagnostics import ESS, R_HAT, Diagnosis
+from likely.reporting.numbers import heading, interval_of, moments
 from likely.reporting.summary import choice_table, trial_facts
 from likely.results.folder import FILES
 from likely.results.record import Results
@@ -66,7 +67,7 @@ def priors(r: Results) -> Section:
     """Tell what was assumed before the trials were seen."""
     shown = [c for c in r.priors.columns if c != "parameter"]
     rows = [tuple(_cell(row[c]) for c in shown) for _, row in r.priors.iterrows()]
-    items: list[Item] = [Table(shown, _merged(rows))]
+    items: list[Item] = [Listing(_merged(rows), shown)]
     figure = figures.priors(r)
     return Section("Priors", items if figure is None else [*items, figure])
 
@@ -115,15 +116,20 @@ def notices(d: Diagnosis) -> list[Notice]:
 
 
 def posterior(r: Results) -> Section:
-    """Tell what was found."""
+    """Tell what was found of the coefficients, on the scales of their links."""
     large = figures.elements(r, LARGE)
     table = r.summary.drop(index=list(figures.doubled(r)))
     if len(table) > MOST_ROWS:
         table = table.drop(index=[name for name in table.index if name in large])
-    interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
-    head = ("", "mean", "sd", _percent(interval), "ESS", "r-hat")
+    interval = interval_of(table.columns)
+    head = ("", "mean", "sd", heading(interval), "ESS", "r-hat")
     rows = table.to_dict(orient="index")
-    items: list[Item] = [Table(head, [_row(str(n), row, interval) for n, row in rows.items()])]
+    about = (
+        "Coefficients of the formulas, each on the scale of its link, and parameters that are the "
+        "same in all trials."
+    )
+    coefficients = Table(head, [_row(str(n), row, interval) for n, row in rows.items()])
+    items: list[Item] = [Paragraph(about), coefficients]
     left = len(r.summary) - len(figures.doubled(r)) - len(table)
     if left:
         items.append(
@@ -231,22 +237,7 @@ def _box_paragraph(r: Results) -> Paragraph:
 
 
 def _row(name: str, row: Mapping[Hashable, Any], interval: Sequence[str]) -> tuple[str, ...]:
-    ends = " to ".join(_rounded(row[c], row["sd"]) for c in interval)
-    mean, sd = _rounded(row["mean"], row["sd"]), f"{row['sd']:.2g}"
-    return (name, mean, sd, ends, f"{row['ess_bulk']:,.0f}", f"{row['r_hat']:.3f}")
-
-
-def _rounded(value: float, sd: float) -> str:
-    """Write a value to a hundredth of its standard deviation."""
-    if not (np.isfinite(sd) and sd > 0):
-        return f"{value:.4g}"
-    decimals = int(np.clip(1 - np.floor(np.log10(sd)), 0, 6))
-    return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _percent(interval: Sequence[str]) -> str:
-    digits = "".join(c for c in (interval or ["94"])[0].split("_")[0] if c.isdigit())
-    return f"{digits}% interval"
+    return (name, *moments(row, interval), f"{row['ess_bulk']:,.0f}", f"{row['r_hat']:.3f}")
 
 
 def _link(link: object) -> str:

@@ -13,6 +13,7 @@ from likely.progress import Progress
 from likely.reporting import sections
 from likely.reporting.design import used_columns
 from likely.reporting.diagnostics import Diagnosis, diagnose, held_down, unfinished
+from likely.reporting.estimates import estimates
 from likely.results.folder import open_fit
 from likely.results.record import Results, results_of
 from likely.writing import written_whole
@@ -64,6 +65,7 @@ def page(r: Results, *, progress: bool = False) -> Page:
         lambda: sections.model(r),
         lambda: sections.priors(r),
         lambda: sections.diagnostics(r, diagnosis),
+        lambda: estimates(r),
         lambda: sections.posterior(r),
         lambda: sections.predictions(r, design),
         lambda: sections.certificate(r),

@@ -3,12 +3,13 @@
 | file              | what it holds                                                              |
 |-------------------|----------------------------------------------------------------------------|
 | fit.json          | formulas, priors, seed, versions, the exact command, types of the columns  |
-| reproduce.sh      | the exact command; of a fit in Python reproduce.py, which fits the same    |
-|                   | model to the same trials                                                   |
+| reproduce.sh      | fits the same model to the same trials, from files of this folder; holds   |
+|                   | the exact command, too. Of a fit in Python it is reproduce.py              |
 | trials.csv        | the trials                                                                 |
 | likelihood.likely | the likelihood                                                             |
 | posterior.nc      | draws from posterior and prior, statistics of the sampler                  |
-| summary.csv       | a row a parameter                                                          |
+| summary.csv       | a row a coefficient, on the scale of its link                              |
+| estimates.csv     | parameters in their own units, by condition and by group                   |
 | predicted.nc      | trials drawn from the posterior predictive distribution                    |
 | graph.png         | the graph of the model                                                     |
 | log_likelihood.nc | the log likelihood of each trial at draws, for comparisons of models       |
@@ -21,6 +22,7 @@ from __future__ import annotations
 import json
 import math
 import numbers
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +32,7 @@ import xarray as xr
 from likely.declaration_json import parse
 from likely.errors import FileFormatError
 from likely.progress import Progress
+from likely.regression.lapses import PROBABILITY
 from likely.regression.workings import without_workings
 from likely.results.columns import column_types, read_columns
 from likely.results.pointwise import log_likelihood
@@ -42,7 +45,7 @@ from likely.results.record import (
     require_fit,
     with_prior,
 )
-from likely.results.reproduce import script
+from likely.results.reproduce import script, shell_script
 from likely.writing import written_whole
 
 if TYPE_CHECKING:
@@ -51,11 +54,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 ENGINE: Final = "h5netcdf"
 SETTINGS, TRIALS, LIKELIHOOD = "fit.json", "trials.csv", "likelihood.likely"
-POSTERIOR, SUMMARY, PREDICTED = "posterior.nc", "summary.csv", "predicted.nc"
+POSTERIOR, PREDICTED = "posterior.nc", "predicted.nc"
+SUMMARY, ESTIMATES = "summary.csv", "estimates.csv"
 GRAPH, POINTWISE = "graph.png", "log_likelihood.nc"
 SCRIPT, COMMAND = "reproduce.py", "reproduce.sh"
 FILES = (
-    SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, PREDICTED, GRAPH, POINTWISE,
+    SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, ESTIMATES, PREDICTED, GRAPH, POINTWISE,
 )  # fmt: skip
 OUTSIDE = "share of draws outside the box"
 
@@ -86,13 +90,13 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
     place.mkdir(parents=True, exist_ok=True)
     for name in (*FILES, SCRIPT, COMMAND):
         (place / name).unlink(missing_ok=True)
-    with Progress("saving the fit", 5) as progress:
+    with Progress("saving the fit", 6) as progress:
         _write_text(place / SETTINGS, settings)
         command = known["request"].command
         if command is None:
             _write_text(place / SCRIPT, script(known))
         else:
-            _write_text(place / COMMAND, f"#!/bin/sh\n{command}")
+            _write_text(place / COMMAND, shell_script(command, known["request"].again))
         with written_whole(place / TRIALS) as path:
             fit.data.to_csv(path, index=False)
         fit.likelihood.save(place / LIKELIHOOD)
@@ -102,18 +106,29 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
         with written_whole(place / SUMMARY) as path:
             summary.to_csv(path, index_label="parameter")
         progress.update(2)
+        estimates = fit.estimates()
+        with written_whole(place / ESTIMATES) as path:
+            estimates.to_csv(path, index=False)
+        progress.update(3)
         idata = with_prior(fit)
         _write_tree(idata, place / POSTERIOR)
-        progress.update(3)
+        progress.update(4)
         predicted = predictions(fit)
         _write_predicted(predicted, len(fit.data), place / PREDICTED)
-        progress.update(4)
+        progress.update(5)
         graph = graph_png(fit)
         with written_whole(place / GRAPH) as path:
             path.write_bytes(graph)
-        progress.update(5)
+        progress.update(6)
     _write_tree(log_likelihood(fit.model, idata), place / POINTWISE)
-    return Results(idata=idata, summary=summary, predicted=predicted, graph=graph, **known)
+    return Results(
+        idata=idata,
+        summary=summary,
+        estimates=estimates,
+        predicted=predicted,
+        graph=graph,
+        **known,
+    )
 
 
 def open_fit(folder: str | Path) -> Results:
@@ -129,12 +144,13 @@ def open_fit(folder: str | Path) -> Results:
     try:
         data = read_columns(place / TRIALS, settings["columns"])
         idata = _read_tree(place / POSTERIOR)
+        likelihood = load(place / LIKELIHOOD)
         sample = settings["sampler"]
         return Results(
             idata=idata,
-            likelihood=load(place / LIKELIHOOD),
+            likelihood=likelihood,
             data=data,
-            summary=_read_summary(place, idata),
+            summary=_read_summary(place, idata, likelihood.declaration.names),
             priors=pd.DataFrame(settings["priors"]),
             formula=settings["formula"],
             fixed=settings["fixed"],
@@ -149,8 +165,10 @@ def open_fit(folder: str | Path) -> Results:
                 settings["trials"]["where"],
                 sample,
                 settings["arguments"],
+                settings.get("again"),
             ),
             versions=settings["versions"],
+            estimates=_read_estimates(place / ESTIMATES, data),
             predicted=_read_predicted(place / PREDICTED, data),
             graph=(place / GRAPH).read_bytes() if (place / GRAPH).is_file() else None,
         )
@@ -191,6 +209,7 @@ def _settings(known: dict[str, Any]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": request.command,
+        "again": request.again,
         "versions": dict(known["versions"]),
         "model": known["likelihood"].declaration.name,
         "trials": {"file": request.trials, "where": request.where, "rows": len(data)},
@@ -239,7 +258,7 @@ def _read_settings(place: Path) -> dict[str, Any]:
     return settings
 
 
-def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
+def _read_summary(place: Path, idata: xr.DataTree, parameters: Sequence[str]) -> pd.DataFrame:
     """Return the summary; made anew if the run was interrupted before it was written."""
     import arviz as az
 
@@ -248,8 +267,25 @@ def _read_summary(place: Path, idata: xr.DataTree) -> pd.DataFrame:
             return pd.read_csv(place / SUMMARY, index_col="parameter")
         except (OSError, ValueError) as error:
             raise FileFormatError(f"{place / SUMMARY} is damaged: {error}") from error
-    shown = without_workings(idata["posterior"].data_vars)
+    names = (*parameters, PROBABILITY.name)
+    shown = without_workings(idata["posterior"].data_vars, names)
     return az.summary(idata, var_names=shown, ci_prob=0.94, ci_kind="eti", round_to="none")
+
+
+def _read_estimates(path: Path, data: pd.DataFrame) -> pd.DataFrame | None:
+    """Return what `Fit.estimates` returned, or None if it was not written."""
+    if not path.is_file():
+        return None
+    try:
+        read = pd.read_csv(path, dtype=str, keep_default_na=False)
+        for name in read.columns.drop(["parameter", "unit", "level"]):
+            own = str(name).removesuffix(" (column)")
+            words = own in data.columns and data[own].dtype.kind not in "iuf"
+            read[name] = read[name].where(read[name] != "", None if words else "nan")
+            read[name] = read[name] if words else read[name].astype(float)
+    except (OSError, ValueError, KeyError) as error:
+        raise FileFormatError(f"{path} is damaged: {error}") from error
+    return read
 
 
 def _write_text(path: Path, text: str) -> None:

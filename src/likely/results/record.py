@@ -41,6 +41,7 @@ class Request:
         where: the expression that chose rows of it.
         sample: arguments of the sampler.
         arguments: further arguments of `likely.fit`, such as priors, as Python source.
+        again: the command line that fits the same with the files in the folder of the fit.
     """
 
     command: str | None = None
@@ -48,6 +49,7 @@ class Request:
     where: str | None = None
     sample: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
+    again: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,8 @@ class Results:
         seed: of the draws.
         request: what was asked for.
         versions: package -> version that fitted.
+        estimates: of parameters in their own units, as `Fit.estimates` gives them; None if the run
+            was interrupted before they were made.
         predicted: a frame like `data`, repeated for each predictive `draw`; None if the run was
             interrupted before it was made.
         graph: picture of the model's graph, a PNG file's bytes; None likewise.
@@ -88,6 +92,7 @@ class Results:
     seed: int
     request: Request
     versions: Mapping[str, str]
+    estimates: pd.DataFrame | None = None
     predicted: pd.DataFrame | None = None
     graph: bytes | None = None
 
@@ -95,18 +100,21 @@ class Results:
 def results_of(fit: Fit, request: Request | None = None) -> Results:
     """Return the results of a fit; predictions and prior draws are made with its seed."""
     require_fit(fit)
-    with Progress("summarising the fit", 4) as progress:
+    with Progress("summarising the fit", 5) as progress:
         idata = with_prior(fit)
         progress.update(1)
         summary = fit.summary()
         progress.update(2)
-        predicted = predictions(fit)
+        estimates = fit.estimates()
         progress.update(3)
-        graph = graph_png(fit)
+        predicted = predictions(fit)
         progress.update(4)
+        graph = graph_png(fit)
+        progress.update(5)
     return Results(
         idata=idata,
         summary=summary,
+        estimates=estimates,
         predicted=predicted,
         graph=graph,
         **described(fit, request),

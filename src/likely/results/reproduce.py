@@ -14,6 +14,12 @@ IMPORTS = {
     "np.": "import numpy as np",
     "stats.": "from scipy import stats",
 }
+SHELL = """\
+# Fit the same model to the same trials with the same seed, from the files of this folder alone,
+# wherever it lies: sh reproduce.sh writes the folder "again" beside them. trials.csv has the rows
+# that were chosen, with times and choices read already. The command that was given first:
+"""
+HERE = 'cd "$(dirname "$0")" || exit 1'
 TRIALS = 'trials = lk.open_fit(".").data  # those of trials.csv'
 NOTE = "# ... stands for what has no source, such as a density of your own: write it there.\n"
 
@@ -26,6 +32,18 @@ def script(known: Mapping[str, Any]) -> str:
     """
     called = call(known, "likelihood.likely")
     return f'{ABOUT}\n\n{imports(called)}\n\n{TRIALS}\n{called}\nlk.save_fit(fit, "again")\n'
+
+
+def shell_script(command: str, again: str | None) -> str:
+    """Return the text of reproduce.sh.
+
+    Args:
+        command: the command line that was given; its file of trials may be anywhere.
+        again: one that does the same with the files of the folder; None if it is not known.
+    """
+    if again is None:
+        return f"#!/bin/sh\n{command}"
+    return f"#!/bin/sh\n{SHELL}{textwrap.indent(command, '#     ')}\n{HERE}\n{again}"
 
 
 def imports(called: str) -> str:
