@@ -1,6 +1,7 @@
 """Milliseconds a gradient of the log posterior takes, beside HSSM in the same run.
 
     uv run python benchmarks/gradient.py [--model ddm] [--trials 4000]
+    uv run python benchmarks/gradient.py --alone race_3 lba3 ddm_st
 
 Three models of the same trials. In one the drift is that of one of 42 conditions, so that 42 rows
 of parameters are distinct; in another it is a regression on a continuous covariate, so that all
@@ -8,6 +9,10 @@ are; in the last the boundary depends on a second covariate as well. What is lef
 and non-decision time is estimated too. Both packages evaluate value and gradient
 with PyMC's default backend and with JAX; the peer, whose network has the published layers, runs in
 an environment of its own (`peers/hssm_gradient.py`). Medians.
+
+With `--alone`, what compiled code takes of the likelihoods named, without PyMC and without a peer:
+value and gradient of trials of 42 rows of parameters from the box, and of as many rows as trials;
+and the value alone of 500 trials of one row.
 """
 
 from __future__ import annotations
@@ -26,6 +31,8 @@ import pandas as pd
 import pymc as pm
 
 import likely as lk
+from likely.certificates.region import Region
+from likely.ops import NO_INDEX
 
 PEER = Path(__file__).parent / "peers" / "hssm_gradient.py"
 CONDITIONS, REPEATS, SEED = 42, 200, 0
@@ -81,6 +88,29 @@ def seconds(model: pm.Model, mode: str) -> list[float]:
     return found[1:]
 
 
+def alone(name: str, n: int) -> list[list[float]]:
+    """Time a likelihood without PyMC: 42 rows, one a trial, and the value of 500 of one row."""
+    likelihood, rng = lk.load(name), np.random.default_rng(SEED)
+    weights = likelihood.density.prepared(likelihood.weights)
+    rows = Region.of(likelihood.declaration, None).truths(n, SEED)
+    found = []
+    for own, index, judged in (
+        (rows[:CONDITIONS], rng.integers(0, CONDITIONS, n), n),
+        (rows, NO_INDEX, n),
+        (rows[:1], NO_INDEX, 500),
+    ):
+        each = own[index] if len(index) else np.broadcast_to(own, (judged, own.shape[1]))
+        data = likelihood.sample(each, 1, seed=SEED).to_numpy()
+        cotangents = np.ones(judged) if judged == n else None
+        times = []
+        for _ in range(REPEATS + 1):
+            began = time.perf_counter()
+            likelihood.density.pull(weights, own, index, data, cotangents)
+            times.append(time.perf_counter() - began)
+        found.append(times[1:])
+    return found
+
+
 def theirs(data: pd.DataFrame, formulas: dict[str, str]) -> dict[str, list[float]]:
     """Time the peer on the same trials."""
     named = data.rename(columns={"choice": "response"}).astype({"response": int})
@@ -106,7 +136,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="ddm", help="a shipped likelihood with v, a, z and t")
     parser.add_argument("--trials", type=int, default=4000)
+    parser.add_argument("--alone", nargs="+", default=[], help="likelihoods, without the peer")
     options = parser.parse_args()
+    for name in options.alone:
+        shared, own, single = (1e3 * median(times) for times in alone(name, options.trials))
+        print(
+            f"{name}, {options.trials} trials, value and gradient: {shared:.2f} ms of "
+            f"{CONDITIONS} rows, {own:.1f} ms all distinct; value of 500 trials of one row "
+            f"{single:.2f} ms",
+            flush=True,
+        )
+    if options.alone:
+        return
     data = trials(options.trials)
     for case, formulas in CASES.items():
         peer = theirs(data, formulas)

@@ -15,14 +15,20 @@ import safetensors.numpy
 import likely as lk
 from likely.densities import wiener
 from likely.errors import FileFormatError, ParameterError, TrialsError
+from likely.networks.assembled import AssembledDensity
 from likely.networks.rewired import RewiredDensity
 from likely.shipped import SHIPPED
 
 NAMES = sorted(p.stem for p in SHIPPED.glob("*.likely"))
 # One of those that share weights, as races of 2, 3 and 4 do; test_assembled has special cases and
-# what runs in JAX, and test_closed_race_kernel what has no weights.
+# what runs in JAX, test_parts_kernel what is made of parts, and test_closed_race_kernel what has no
+# weights.
 OWN = [n for n in NAMES if not isinstance(lk.load(n).density, RewiredDensity)]
-LEARNED = [n for n in OWN if lk.load(n).density.size]
+LEARNED = [
+    n
+    for n in OWN
+    if lk.load(n).density.size and not isinstance(lk.load(n).density, AssembledDensity)
+]
 COMPILED = sorted(
     {lk.load(n).weights.tobytes(): n for n in LEARNED if lk.load(n).density.compilable}.values()
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -61,7 +62,7 @@ class AssembledDensity(CompiledDensity):
         """Always."""
         return True
 
-    @property
+    @functools.cached_property
     def packed(self) -> Packed:
         """What compiled code must know."""
         names, column = self.declaration.names, self.declaration.non_decision_column
