@@ -41,7 +41,8 @@ class Level:
         name: "population", or what makes the groups, such as "subject" or "subject:session".
         groups: columns that make the groups; none of the population.
         covariates: other columns that the parameter depends on.
-        terms: terms of groups whose effects count; those of other factors are at zero.
+        terms: terms of groups whose effects count; those of other factors are at zero, except of
+            factors that it contains: for "subject:session" those of "subject", too.
     """
 
     name: str

@@ -98,9 +98,11 @@ class Fit:
         zero (level "population"), and one a group in each of its conditions (level "subject", or
         what the groups are). Columns of covariates and groups say which; they are empty where the
         parameter does not depend on them. A covariate that is a number of more than eight values is
-        at its mean over trials, or at the group's own value where each group has one only. Where a
-        non-decision time lies below each group's fastest response, that of the population is the
-        mean of groups without effects of their own.
+        at its mean over trials, or at the group's own value where each group has one only. In rows
+        of groups, effects of other factors are zero, except of factors that it contains: for level
+        "a:b" those of a and of b count. Where a non-decision time lies below a limit of each
+        group's own (its fastest response, or the median with lapses or a variable non-decision
+        time), that of the population is the mean of groups without effects of their own.
         """
         from likely.regression.estimates import estimates
 
