@@ -21,6 +21,7 @@ from likely.trials import (
     SILENT,
     TIME_UNOBSERVED,
     encode,
+    require_column,
 )
 
 NAN = math.nan
@@ -193,6 +194,14 @@ def test_the_named_column_wins_over_one_that_has_its_name(tmp_path: Path) -> Non
     path = written(tmp_path / "a.csv", "rt,decision,choice\n500,0.5,1\n")
     expected = {"rt": [0.5], "decision": [0.5], "choice": [1]}
     assert read_trials(path, rt="decision").to_dict("list") == expected
+
+
+def test_columns_that_are_suggested_are_those_of_the_frame(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "RT,correct,theta\n0.5,1,0\n")
+    trials = read_trials(path, rt="RT", choice="correct")
+    changed = trials.drop(columns="theta").assign(side=1)
+    with pytest.raises(TrialsError, match="Known: RT, correct, side"):
+        require_column(changed, "theta")
 
 
 TABLE = "rt,choice,note\n0.5,1,a\n0.6,-1,b\n"

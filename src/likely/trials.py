@@ -36,6 +36,7 @@ CHOICE_UNOBSERVED = -math.inf  # in column 1: the time is known, the choice is n
 NO_RESPONSE = math.inf  # in column 1: nothing happened until the deadline in column 0
 SILENT = 2.0**20  # added to a choice in column 1: nothing was seen until the deadline in column 0
 
+ADDED = ("rt", "choice", "deadline")
 OWN_COLUMNS = "own columns"  # attribute of a frame whose rt and choice were read from others
 ROW_OF_FILE = "row of the file"  # name of an index of rows as a spreadsheet counts them
 LONGEST_PLAUSIBLE = 50.0  # seconds; a larger median means that times are in milliseconds
@@ -299,8 +300,12 @@ def require_column(frame: pd.DataFrame, name: str) -> None:
 
 
 def own_columns(frame: pd.DataFrame) -> list[Hashable]:
-    """Return the columns that a table came with, without those that were read from others."""
-    return list(frame.attrs.get(OWN_COLUMNS, frame.columns))
+    """Return the columns of a frame, without those of ours that were read from others.
+
+    Attributes of frames outlive changes of their columns, so they only say what is not to be told.
+    """
+    own = frame.attrs.get(OWN_COLUMNS, frame.columns)
+    return [c for c in frame.columns if c in own or c not in ADDED]
 
 
 def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) -> None:
