@@ -177,14 +177,14 @@ def specify(
     Print its `priors`, plot them with `likely.plots.priors`, or take its `model`, a PyMC model, or
     `bambi`, a Bambi one. Arguments are those of `likely.fit`.
     """
-    from likely.regression.formulas import grouping_column, mentioned
+    from likely.regression.formulas import mentioned, subject_column
     from likely.regression.specification import specify as build
 
     likelihood = likelihood_of(model)
     if not isinstance(data, pd.DataFrame):
         data = read_trials(data, rt=rt, choice=choice)
     formulas = list((formula or {}).values())
-    subject = grouping_column(formulas, data)
+    subject = subject_column(formulas, data)
     trials, description = standard(
         data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding,
         subject=subject,
