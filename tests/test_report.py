@@ -129,6 +129,14 @@ def test_estimates_are_in_units_of_their_parameters(results: Results) -> None:
     assert "interrupted" in str(estimates(replace(results, estimates=None)).items[0])
 
 
+def test_limits_of_non_decision_times_are_told(results: Results) -> None:
+    link = "logit, 0 to its group's limit"
+    priors = pd.DataFrame([{"parameter": "t", "link": link}])
+    formula = {**results.formula, "t": "1 + (1|subject)"}
+    about = str(estimates(replace(results, formula=formula, priors=priors)).items[0])
+    assert "its fastest response, or the median with lapses" in about
+
+
 def test_intervals_are_headed_by_their_probability() -> None:
     assert heading(["eti99.5_lb", "eti99.5_ub"]) == "99.5% interval"
     assert heading(["hdi89_lb"]) == "89% interval"
