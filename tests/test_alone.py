@@ -94,6 +94,11 @@ def test_trials_without_any_response_are_warned_of(ddm: lk.Likelihood) -> None:
         lk.specify(silent, model=ddm, deadline=1.0)
 
 
+def test_what_is_refused_is_not_warned_of(ddm: lk.Likelihood) -> None:
+    with pytest.raises(TrialsError, match="unknown column 'coh'"):  # warnings are errors, too
+        lk.specify(TRIALS[["rt"]], model=ddm, choice=None, formula={"v": "0 + coh"})
+
+
 def test_times_alone_are_warned_of_where_drifts_have_a_mirror(ddm: lk.Likelihood) -> None:
     with pytest.warns(UninformedWarning, match="v and -v"):
         lk.specify(TRIALS[["rt"]], model=ddm, choice=None)
