@@ -94,6 +94,11 @@ def test_trials_without_any_response_are_warned_of(ddm: lk.Likelihood) -> None:
         lk.specify(silent, model=ddm, deadline=1.0)
 
 
+def test_what_is_refused_is_not_warned_of(ddm: lk.Likelihood) -> None:
+    with pytest.raises(TrialsError, match="unknown column 'coh'"):  # warnings are errors, too
+        lk.specify(TRIALS[["rt"]], model=ddm, choice=None, formula={"v": "0 + coh"})
+
+
 def test_times_alone_are_warned_of_where_drifts_have_a_mirror(ddm: lk.Likelihood) -> None:
     with pytest.warns(UninformedWarning, match="v and -v"):
         lk.specify(TRIALS[["rt"]], model=ddm, choice=None)
@@ -110,6 +115,32 @@ def test_subjects_that_are_pooled_or_slopes_are_warned_of(ddm: lk.Likelihood) ->
     for formula in ("1 + (1|subject)", "1 + C(subject)"):
         lk.specify(trials, model=ddm, formula={"v": formula})
     lk.specify(trials.assign(subject=1), model=ddm)
+
+
+def test_subjects_are_those_called_so_rather_than_the_first_groups(ddm: lk.Likelihood) -> None:
+    trials = pd.concat([TRIALS] * 30, ignore_index=True)
+    trials = trials.assign(session=np.arange(90) % 2, subject=np.arange(90) // 2 % 3)
+    with pytest.warns(SubjectsWarning, match="'subject' has 3 values, and no formula uses it"):
+        plan = lk.specify(trials, model=ddm, formula={"v": "1 + (1|session)"})
+    assert plan.description.subjects is not None
+    assert plan.description.subjects[0] == "subject"
+    for formula in ("1 + (1|session) + (1|subject)", "1 + (1|session) + (1|subject:session)"):
+        plan = lk.specify(trials, model=ddm, formula={"v": formula})
+        assert plan.description.subjects is not None
+        assert plan.description.subjects[0] == "subject"
+    numbered = trials.drop(columns="subject").assign(id=np.arange(90))
+    plan = lk.specify(numbered, model=ddm, formula={"v": "1 + (1|session)"})
+    assert plan.description.subjects is not None
+    assert plan.description.subjects[0] == "session"
+
+
+def test_subjects_may_be_told_apart_by_another_column(ddm: lk.Likelihood) -> None:
+    trials = pd.concat([TRIALS] * 30, ignore_index=True).assign(code=np.arange(90) % 3)
+    trials = trials.assign(subject=np.array(["ann", "bob", "cy"])[trials["code"]])
+    for formula in ("0 + C(code)", "1 + (1|code)"):
+        lk.specify(trials, model=ddm, formula={"v": formula})
+    with pytest.warns(SubjectsWarning, match="no formula uses it"):
+        lk.specify(trials, model=ddm, formula={"v": "1 + code"})
 
 
 def test_a_group_of_one_value_cannot_be_compared(ddm: lk.Likelihood) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from likely import errors
+
 DOCS = Path(__file__).parents[1] / "docs"
 SCRIPT = DOCS / "execute.py"
 PAGES = sorted((DOCS / "tutorials").glob("*.md"))
@@ -34,6 +36,14 @@ QUICK = {
     r"\(300, ": "(10, ",
     r"## The posterior.*": "",
 }
+
+
+def test_the_reference_has_all_errors_and_warnings() -> None:
+    page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
+    members = re.split(r"\W+", page.partition("members:")[2])
+    own = [n for n, c in vars(errors).items() if getattr(c, "__module__", "") == errors.__name__]
+    assert {n for n in own if n.endswith(("Error", "Warning"))} <= set(members)
+
 
 SMALL = """# A page
 

@@ -12,8 +12,10 @@ import xarray as xr
 from handmade import handmade_ddm
 from scipy.special import expit
 
+from likely.declaration import Declaration, Parameter
+from likely.plots.estimates import group_columns
 from likely.regression import Fit, Lapses, specify
-from likely.regression.estimates import levels
+from likely.regression.estimates import known_parameters, levels
 
 LIKELIHOOD = handmade_ddm()
 N = 120
@@ -87,6 +89,22 @@ def test_covariates_called_as_statistics_keep_columns_of_their_own() -> None:
     table = drawn({"v": "1 + mean"}).estimates()
     assert table["mean (column)"].tolist()[:2] == ["high", "low"]
     assert np.isfinite(table["mean"]).all()
+
+
+def test_groups_called_as_levels_are_told_from_these() -> None:
+    data = trials().rename(columns={"stim": "population", "subject": "fixed"})
+    fit = drawn({"v": "1 + (1|population)", "a": "1 + (1|fixed)"}, data.assign(subject="ann"))
+    table = fit.estimates()
+    groups = ["population (column)"] * 2, ["fixed (column)"] * 4
+    assert table["level"].tolist()[:8] == ["population", *groups[0], "population", *groups[1]]
+    assert group_columns(table, "population (column)") == ["population"]
+    assert group_columns(table, "population") == []
+
+
+def test_a_parameter_of_the_model_called_lapse_is_its_own() -> None:
+    own = Parameter("lapse", 0.1, 1.0, unit="s")
+    assert known_parameters(Declaration("m", (own,), (-1, 1)))["lapse"] is own
+    assert list(known_parameters(LIKELIHOOD.declaration))[-1] == "lapse"
 
 
 def test_the_population_has_no_effects_of_groups() -> None:

@@ -24,6 +24,7 @@ from likely.reporting.checks import predictive_checks
 from likely.reporting.design import condition, used_columns
 from likely.reporting.diagnostics import diagnose, held_down, unfinished
 from likely.reporting.estimates import estimates
+from likely.reporting.numbers import heading
 from likely.reporting.writing import diagnosis_of
 from likely.results import Results, open_fit, save_fit
 from likely.results.record import described
@@ -126,6 +127,20 @@ def test_estimates_are_in_units_of_their_parameters(results: Results) -> None:
     assert inner.rows[0][:3] == ("v (1/s)", "ann", "coherence = 0")
     assert isinstance(picture, Picture)
     assert "interrupted" in str(estimates(replace(results, estimates=None)).items[0])
+
+
+def test_limits_of_non_decision_times_are_told(results: Results) -> None:
+    link = "logit, 0 to its group's limit"
+    priors = pd.DataFrame([{"parameter": "t", "link": link}])
+    formula = {**results.formula, "t": "1 + (1|subject)"}
+    about = str(estimates(replace(results, formula=formula, priors=priors)).items[0])
+    assert "its fastest response, or the median with lapses" in about
+
+
+def test_intervals_are_headed_by_their_probability() -> None:
+    assert heading(["eti99.5_lb", "eti99.5_ub"]) == "99.5% interval"
+    assert heading(["hdi89_lb"]) == "89% interval"
+    assert heading([]) == "94% interval"
 
 
 def test_words_wrap_and_wide_graphs_have_the_screen(results: Results) -> None:

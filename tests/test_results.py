@@ -34,6 +34,7 @@ from likely.results.folder import (
     SCRIPT,
     SUMMARY,
     TRIALS,
+    _read_estimates,
     _read_summary,
 )
 from likely.results.record import described
@@ -206,6 +207,22 @@ def test_a_missing_summary_is_made_again(saved: tuple[Path, Results], tmp_path: 
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / SUMMARY).unlink()
     pd.testing.assert_frame_equal(open_fit(tmp_path).summary, written.summary, check_names=False)
+
+
+def test_estimates_come_back_whatever_columns_are_called(tmp_path: Path) -> None:
+    words = ["", "low", "high"]
+    data = pd.DataFrame({"mean": words, "sd": words, "x (column)": words, "age": [1, 2, 3]})
+    about = {"parameter": "v", "unit": "", "level": "population"}
+    covariates = {"mean (column)": words, "x (column)": words, "age": [1.0, 2.0, 3.0]}
+    numbers = {"mean": 0.5, "sd": 0.1, "eti94_lb": 0.3, "eti94_ub": 0.7}
+    rows = pd.DataFrame({**covariates, **about}).assign(**numbers)
+    alone = pd.DataFrame([{**about, **numbers, "parameter": "a"}])
+    order = [*about, *covariates, *numbers]
+    written = pd.concat([rows, alone], ignore_index=True)[order]
+    written.to_csv(tmp_path / ESTIMATES, index=False)
+    read = _read_estimates(tmp_path / ESTIMATES, data)
+    assert read is not None
+    pd.testing.assert_frame_equal(read, written, check_dtype=False)
 
 
 def test_columns_keep_their_types(tmp_path: Path) -> None:

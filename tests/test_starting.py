@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import likely as lk
-from likely.regression.fitting import _begun
+from likely.regression.sampler import begun
 from likely.regression.starting import pooled, starting_points
 
 TRUTH = {"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3, "theta": 0.4}
@@ -76,7 +76,7 @@ def test_no_start_is_found_where_constraints_allow_none() -> None:
 def test_chains_differ_where_no_start_is_looked_for() -> None:
     trials = pd.DataFrame({"rt": np.linspace(0.5, 1.5, 40), "choice": [-1, 1] * 20})
     plan = lk.specify(trials, model="ddm_normal_st", fixed={"st": 0.05})
-    assert _begun({"nuts_sampler": "nutpie"}, plan, 1) == {"nuts_sampler": "nutpie"}
+    assert begun({"nuts_sampler": "nutpie"}, plan, 1) == {"nuts_sampler": "nutpie"}
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from likely.trials import (
     SILENT,
     TIME_UNOBSERVED,
     encode,
+    require_column,
 )
 
 NAN = math.nan
@@ -166,7 +168,7 @@ def test_rows_are_chosen_in_the_words_of_the_file(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "RT,choice,who\n0.5,1,a\n0.7,1,b\n2.5,1,b\n")
     trials = read_trials(path, rt="RT", where="who == 'b' and 0.1 < RT < 2")
     assert trials["rt"].tolist() == [0.7]
-    assert trials.index.tolist() == [3]  # as a spreadsheet counts
+    assert trials.index.tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -189,10 +191,31 @@ def test_rows_of_files_are_named_as_a_spreadsheet_counts_them(
         encode(trials.reset_index(drop=True), BOTH)
 
 
+def test_rows_of_files_take_columns_and_are_known_when_chosen(tmp_path: Path) -> None:
+    content = "rt,choice\n0.5,1\n\n0.6,1\n-1,1\n"
+    trials = read_trials(written(tmp_path / "a.csv", content))
+    assert trials.assign(x=pd.Series([1, 2, 3]))["x"].tolist() == [1, 2, 3]
+    for changed in (
+        trials.iloc[::-1],
+        trials[trials["rt"] != 0.5],
+        pickle.loads(pickle.dumps(trials)),
+    ):
+        with pytest.raises(TrialsError, match="row 5 of the file"):
+            encode(changed, BOTH)
+
+
 def test_the_named_column_wins_over_one_that_has_its_name(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "rt,decision,choice\n500,0.5,1\n")
     expected = {"rt": [0.5], "decision": [0.5], "choice": [1]}
     assert read_trials(path, rt="decision").to_dict("list") == expected
+
+
+def test_columns_that_are_suggested_are_those_of_the_frame(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "RT,correct,theta\n0.5,1,0\n")
+    trials = read_trials(path, rt="RT", choice="correct")
+    changed = trials.drop(columns="theta").assign(side=1)
+    with pytest.raises(TrialsError, match="Known: RT, correct, side"):
+        require_column(changed, "theta")
 
 
 TABLE = "rt,choice,note\n0.5,1,a\n0.6,-1,b\n"

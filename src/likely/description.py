@@ -183,13 +183,18 @@ def _missing(frame: pd.DataFrame, rt: FloatArray) -> dict[str, int]:
     }
 
 
+def subject_named(columns: Iterable[Hashable]) -> str | None:
+    """Return the column that is called as columns of subjects are, if there is one."""
+    names = {re.sub(r"[\s_-]", "", str(c).lower()): str(c) for c in columns}
+    return next((names[s] for s in SUBJECTS if s in names), None)
+
+
 def _subjects(
     frame: pd.DataFrame, subject: str | None
 ) -> tuple[str, Mapping[Hashable, int]] | None:
     if subject is not None and subject not in frame.columns:
         raise TrialsError(unknown("column", subject, own_columns(frame)))
-    names = {re.sub(r"[\s_-]", "", str(c).lower()): str(c) for c in frame.columns}
-    name = subject or next((names[s] for s in SUBJECTS if s in names), None)
+    name = subject or subject_named(frame.columns)
     if name is None:
         return None
     counts = frame[name].astype(object).value_counts()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from likely.errors import TrialsError
-from likely.trials import OWN_COLUMNS, ROW_OF_FILE, first_line, require_distinct, require_observed
+from likely.trials import OWN_COLUMNS, TrialOfFile, first_line, require_distinct, require_observed
 
 ASSIGNMENT = re.compile(r"(?<![=<>!])=(?!=)")  # outside of text, which seldom has one
 
@@ -38,7 +38,8 @@ def read_trials(
 
     Returns:
         A frame with `rt`, `choice` and every column of the file under its own name, unless that is
-        one of the two; row labels are those of a spreadsheet, in which the header is row 1.
+        one of the two; row labels count the trials of the file from 0, and messages name its rows
+        as a spreadsheet does.
 
     Raises:
         TrialsError: if the file cannot be read, a column is missing, or the expression fails or
@@ -66,22 +67,20 @@ def _read_csv(path: Path) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             frame = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
-            return frame.set_axis(_rows(text, separator, len(frame)))
+            return frame.rename_axis(index=_trial_of_file(text, separator, len(frame)))
     except (ValueError, OverflowError, pd.errors.ParserWarning, csv.Error) as error:
         raise TrialsError(f"{str(path)!r} is not a readable table: {first_line(error)}") from error
 
 
-def _rows(text: str, separator: str, n: int) -> pd.Index:
-    """Return the row of each of n trials in a spreadsheet, which counts blank ones, too."""
+def _trial_of_file(text: str, separator: str, n: int) -> TrialOfFile:
+    """Return the name of an index of n trials, which knows their rows if some are blank."""
     if not re.search(r"\n[ \t\r]*\n|^\s*\n", text):
-        return pd.RangeIndex(2, n + 2, name=ROW_OF_FILE)
+        return TrialOfFile()
     records = csv.reader(io.StringIO(text), delimiter=separator)
     filled = [
         i for i, cells in enumerate(records, 1) if any(map(str.strip, cells)) or len(cells) > 1
     ]
-    if len(filled) != n + 1:
-        return pd.RangeIndex(2, n + 2, name=ROW_OF_FILE)
-    return pd.Index(filled[1:], name=ROW_OF_FILE)
+    return TrialOfFile(filled[1:] if len(filled) == n + 1 else None)
 
 
 def _read_text(path: Path) -> str:

@@ -36,10 +36,42 @@ CHOICE_UNOBSERVED = -math.inf  # in column 1: the time is known, the choice is n
 NO_RESPONSE = math.inf  # in column 1: nothing happened until the deadline in column 0
 SILENT = 2.0**20  # added to a choice in column 1: nothing was seen until the deadline in column 0
 
+ADDED = ("rt", "choice", "deadline")
 OWN_COLUMNS = "own columns"  # attribute of a frame whose rt and choice were read from others
-ROW_OF_FILE = "row of the file"  # name of an index of rows as a spreadsheet counts them
 LONGEST_PLAUSIBLE = 50.0  # seconds; a larger median means that times are in milliseconds
 TWO_BOUNDARIES = (-1, 1)
+
+
+class TrialOfFile(str):
+    """Name of an index that counts the trials of a file from 0, and knows their rows there.
+
+    Indices keep their name while trials are chosen or sorted, and lose it when counted anew.
+
+    Args:
+        rows: row of each trial as a spreadsheet counts, which has the header in row 1; None if
+            they follow the header without blank rows.
+    """
+
+    rows: tuple[int, ...] | None
+
+    def __new__(cls, rows: Sequence[int] | None = None) -> TrialOfFile:
+        """Return the name."""
+        name = super().__new__(cls, "trial of the file")
+        name.rows = None if rows is None else tuple(rows)
+        return name
+
+    def __reduce__(self) -> tuple[type[TrialOfFile], tuple[tuple[int, ...] | None]]:
+        """Copy and pickle with the rows."""
+        return type(self), (self.rows,)
+
+    def row(self, label: Hashable) -> int | None:
+        """Return the row of a trial; None if it is none of the file's."""
+        if not isinstance(label, int | np.integer) or label < 0:
+            return None
+        if self.rows is None:
+            return int(label) + 2
+        return self.rows[label] if label < len(self.rows) else None
+
 
 Rows = Sequence[Hashable] | pd.Index
 Why = Callable[[int], str]
@@ -144,15 +176,21 @@ def shown(value: object) -> str:
 
 def row_words(rows: Rows, i: int) -> str:
     """Return which row is meant: that of a spreadsheet for rows of a file, or else its label."""
-    if isinstance(rows, pd.Index) and rows.name == ROW_OF_FILE:
-        return f"row {rows[i]} of the file (its header is row 1)"
-    return f"row {shown(rows[i])}"
+    row = _row_of_file(rows, i)
+    return (
+        f"row {shown(rows[i])}" if row is None else f"row {row} of the file (its header is row 1)"
+    )
+
+
+def _row_of_file(rows: Rows, i: int) -> int | None:
+    name = rows.name if isinstance(rows, pd.Index) else None
+    return name.row(rows[i]) if isinstance(name, TrialOfFile) else None
 
 
 def counting(rows: Rows) -> str:
     """Say how rows are counted, where `row_words` does not and their labels are only counted."""
     plain = isinstance(rows, range | pd.RangeIndex) and rows.start == 0
-    of_file = isinstance(rows, pd.Index) and rows.name == ROW_OF_FILE
+    of_file = isinstance(rows, pd.Index) and isinstance(rows.name, TrialOfFile)
     return " Rows are counted from 0." if plain and not of_file else ""
 
 
@@ -299,8 +337,12 @@ def require_column(frame: pd.DataFrame, name: str) -> None:
 
 
 def own_columns(frame: pd.DataFrame) -> list[Hashable]:
-    """Return the columns that a table came with, without those that were read from others."""
-    return list(frame.attrs.get(OWN_COLUMNS, frame.columns))
+    """Return the columns of a frame, without those of ours that were read from others.
+
+    Attributes of frames outlive changes of their columns, so they only say what is not to be told.
+    """
+    own = frame.attrs.get(OWN_COLUMNS, frame.columns)
+    return [c for c in frame.columns if c in own or c not in ADDED]
 
 
 def require_observed(frame: pd.DataFrame, rt: str | None, choice: str | None) -> None:

@@ -15,7 +15,7 @@ from likely.plots.effects import MOST_LABELS, SMALL
 from likely.plots.style import COLOURS, INK, PALE, axes_or_new, house_style, scale, shade
 
 ABOUT = ("parameter", "unit", "level")
-POPULATION = "population"
+POPULATION, FIXED = "population", "fixed"  # levels that are no groups
 SPREAD = 0.5  # of a group's space that its conditions take
 MOST = 8  # values of a covariate; one of more values, such as age, makes no conditions here
 MOST_NAMED = 12  # conditions in a legend
@@ -76,7 +76,9 @@ def _conditions(rows: pd.DataFrame, groups: Sequence[str]) -> list[str]:
 
 def group_columns(table: pd.DataFrame, level: str) -> list[str]:
     """Return the columns that tell the groups of a level apart; none of the population."""
-    parts = {level, *level.split(":")}
+    if level in (POPULATION, FIXED):
+        return []
+    parts = {level, level.removesuffix(" (column)"), *level.split(":")}
     columns = table.columns[len(ABOUT) : table.columns.get_loc("mean")]
     return [str(c) for c in columns if str(c).removesuffix(" (column)") in parts]
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from bambi.utils import get_aliased_name
 
+from likely.declaration import Declaration, Parameter
 from likely.regression.formulas import is_intercept
 from likely.regression.lapses import PROBABILITY
 from likely.regression.links import Link, Logit, LogitByTrial
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from likely.regression.specification import Specification
 
-POPULATION, FIXED = "population", "fixed"
+POPULATION, FIXED = "population", "fixed"  # levels that are no groups
 ABOUT = ("parameter", "unit", "level")
 FEW = 8  # values of a numeric covariate that make conditions; one of more values is at its mean
 CHUNK = 4_000_000  # numbers computed at once: what bounds the memory
@@ -38,10 +39,12 @@ class Level:
     """What the rows of a parameter are of: the population, or the groups of one factor.
 
     Args:
-        name: "population", or what makes the groups, such as "subject" or "subject:session".
+        name: "population", or what makes the groups, such as "subject" or "subject:session";
+            "population (column)" where it is a column of that name.
         groups: columns that make the groups; none of the population.
         covariates: other columns that the parameter depends on.
-        terms: terms of groups whose effects count; those of other factors are at zero.
+        terms: terms of groups whose effects count; those of other factors are at zero, except of
+            factors that it contains: for "subject:session" those of "subject", too.
     """
 
     name: str
@@ -54,7 +57,7 @@ def estimates(
     specification: Specification, posterior: xr.Dataset, probability: float
 ) -> pd.DataFrame:
     """Return posterior means, sds and intervals of parameters; see `likely.Fit.estimates`."""
-    known = {p.name: p for p in (*specification.likelihood.declaration.parameters, PROBABILITY)}
+    known = known_parameters(specification.likelihood.declaration)
     numbers = statistics(probability)
     labels = {c: f"{c} (column)" for c in specification.columns if c in (*ABOUT, *numbers)}
     parts = []
@@ -68,6 +71,12 @@ def estimates(
     return pd.concat(found, ignore_index=True)
 
 
+def known_parameters(declaration: Declaration) -> dict[str, Parameter]:
+    """Return parameters by name, and the probability of lapses unless the model has its own."""
+    own = {p.name: p for p in declaration.parameters}
+    return {**own, PROBABILITY.name: own.get(PROBABILITY.name, PROBABILITY)}
+
+
 def levels(formula: str) -> list[Level]:
     """Return what a parameter with this formula has estimates of, the population first."""
     described = formulae.model_description(formula)
@@ -78,7 +87,9 @@ def levels(formula: str) -> list[Level]:
         counted = {name for name, (_, groups) in terms.items() if groups <= factor}
         used = common.union(*(terms[name][0] for name in counted)) - factor
         groups = _in_order(factor, formula)
-        level = Level(":".join(groups), groups, _in_order(used, formula), frozenset(counted))
+        name = ":".join(groups)
+        name = f"{name} (column)" if name in (POPULATION, FIXED) else name
+        level = Level(name, groups, _in_order(used, formula), frozenset(counted))
         found.append(level)
     return found if described.common_terms else found[1:]
 

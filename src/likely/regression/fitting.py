@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from likely.errors import (
 from likely.regression.drawing import drawn_trials
 from likely.regression.lapses import PROBABILITY, Lapses
 from likely.regression.partial_draws import common_draws, in_numpy
+from likely.regression.sampler import adaptive, begun
 from likely.regression.standard import HERE, standard
 from likely.regression.workings import without_workings
 from likely.trial_files import read_trials
@@ -98,9 +98,11 @@ class Fit:
         zero (level "population"), and one a group in each of its conditions (level "subject", or
         what the groups are). Columns of covariates and groups say which; they are empty where the
         parameter does not depend on them. A covariate that is a number of more than eight values is
-        at its mean over trials, or at the group's own value where each group has one only. Where a
-        non-decision time lies below each group's fastest response, that of the population is the
-        mean of groups without effects of their own.
+        at its mean over trials, or at the group's own value where each group has one only. In rows
+        of groups, effects of other factors are zero, except of factors that it contains: for level
+        "a:b" those of a and of b count. Where a non-decision time lies below a limit of each
+        group's own (its fastest response, or the median with lapses or a variable non-decision
+        time), that of the population is the mean of groups without effects of their own.
         """
         from likely.regression.estimates import estimates
 
@@ -175,14 +177,14 @@ def specify(
     Print its `priors`, plot them with `likely.plots.priors`, or take its `model`, a PyMC model, or
     `bambi`, a Bambi one. Arguments are those of `likely.fit`.
     """
-    from likely.regression.formulas import grouping_column, mentioned
+    from likely.regression.formulas import mentioned, subject_column
     from likely.regression.specification import specify as build
 
     likelihood = likelihood_of(model)
     if not isinstance(data, pd.DataFrame):
         data = read_trials(data, rt=rt, choice=choice)
     formulas = list((formula or {}).values())
-    subject = grouping_column(formulas, data)
+    subject = subject_column(formulas, data)
     trials, description = standard(
         data, likelihood, rt=rt, choice=choice, deadline=deadline, coding=coding,
         subject=subject,
@@ -315,7 +317,7 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
 
     require_seed(seed)
     sample = {**SAMPLE, **sample}
-    arguments = _begun(_adaptive(sample), specification, seed)
+    arguments = begun(adaptive(sample), specification, seed)
     with specification.model:
         idata = in_numpy(pm.sample(random_seed=seed, var_names=specification.sampled, **arguments))
     chains, draws = arguments["chains"], arguments["draws"]
@@ -340,42 +342,6 @@ def _thinned(posterior: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:
     index = {"chain": xr.DataArray(chain, dims="draw"), "draw": xr.DataArray(place, dims="draw")}
     one = posterior.isel(index).drop_vars(["chain", "draw"], errors="ignore")
     return one.expand_dims(chain=[0]).assign_coords(draw=np.arange(len(chosen)))
-
-
-def _adaptive(sample: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments of `pymc.sample` with which nutpie, if it is to draw, learns correlations.
-
-    Boundary, drift and non-decision time are correlated in most posteriors; a diagonal mass matrix
-    takes two to six times as many steps there.
-    """
-    if sample.get("nuts_sampler") not in (None, "nutpie") or "step" in sample:
-        return sample
-    if find_spec("nutpie") is None:
-        return sample
-    nuts = {"adaptation": "low_rank", **(sample.get("nuts") or {})}
-    return {**sample, "nuts_sampler": "nutpie", "nuts": nuts}
-
-
-def _begun(sample: dict[str, Any], specification: Specification, seed: int) -> dict[str, Any]:
-    """Return arguments of `pymc.sample` with which chains begin where trials are probable.
-
-    Samplers would move every coefficient by up to one from there, far beyond most posteriors.
-    """
-    if "initvals" in sample or "step" in sample:
-        return sample
-    from likely.regression.starting import starting_points
-
-    found = starting_points(specification, seed)
-    if not found:  # then chains that differ from the start tell more
-        return sample
-    sample = {**sample, "initvals": found}
-    sampler = sample.get("nuts_sampler")
-    if sampler == "nutpie":
-        unmoved = {"jitter_rvs": set(), **(sample.get("compile_kwargs") or {})}
-        return {**sample, "compile_kwargs": unmoved}
-    if sampler in ("numpyro", "blackjax"):
-        return {**sample, "nuts": {"jitter": False, **(sample.get("nuts") or {})}}
-    return {"init": "adapt_diag", **sample}
 
 
 def likelihood_of(model: str | os.PathLike[str] | Likelihood) -> Likelihood:

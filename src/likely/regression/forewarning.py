@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -11,11 +10,10 @@ import pandas as pd
 
 from likely.declaration import Declaration
 from likely.errors import SubjectsWarning, UninformedWarning
+from likely.regression.formulas import factors_of, has_trials_of_subjects, is_category
 from likely.regression.standard import HERE
 from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED, TWO_BOUNDARIES
 from likely.typing import FloatArray
-
-SUBJECTS_TRIALS = 20  # a column whose values have fewer is hardly one of subjects
 
 
 def forewarn(
@@ -56,10 +54,12 @@ def forewarn_of_subjects(
         data: the trials.
     """
     counts = data[subject].value_counts()
-    if len(counts) < 2 or counts.median() < SUBJECTS_TRIALS:
+    if len(counts) < 2 or not has_trials_of_subjects(data[subject]):
         return
     found = []
     if subject not in used:
+        if any(_tells_apart(text, subject, data) for text in formulas.values()):
+            return
         found.append(
             f"column '{subject}' has {len(counts)} values, and no formula uses it: all trials are "
             "taken for those of one subject. Parameters vary over subjects with a formula such as "
@@ -124,11 +124,18 @@ def _any_of(parameter: str, given: Iterable[str]) -> bool:
     return any(name == parameter or name.startswith(f"{parameter}_") for name in given)
 
 
+def _tells_apart(formula: str, subject: str, data: pd.DataFrame) -> bool:
+    """Whether factors of the formula determine the subject, as another column of its codes does."""
+    factors = factors_of(formula, data)
+    if not factors:
+        return False
+    return bool(data.groupby(factors, observed=True)[subject].nunique().max() == 1)
+
+
 def _has_slope(formula: str, column: str) -> bool:
     """Whether the column is a number in a term that is none of groups."""
     described = formulae.model_description(formula)
-    category = re.compile(rf"\bC\(\s*`?{re.escape(column)}\b")
     return any(
-        column in getattr(term, "var_names", ()) and not category.search(str(term.name))
+        column in getattr(term, "var_names", ()) and not is_category(str(term.name), column)
         for term in described.common_terms
     )

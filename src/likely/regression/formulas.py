@@ -10,6 +10,7 @@ import formulae
 import numpy as np
 import pandas as pd
 
+from likely.description import subject_named
 from likely.errors import ParameterError, TrialsError
 from likely.trials import counting, first_line, missing_column, own_columns, row_words
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 INTERCEPT = "1"
 RESPONSE = ("rt", "choice")
+SUBJECTS_TRIALS = 20  # a column whose values have fewer is hardly one of subjects
 
 
 def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, ...]:
@@ -63,13 +65,41 @@ def lone_group(formula: str) -> str | None:
     return factor if expression == "1" and factor.isidentifier() else None
 
 
-def grouping_column(formulas: Iterable[str], data: pd.DataFrame) -> str | None:
-    """Return the column of the first group effect of some formulas that is one of the data."""
-    for formula in formulas:
-        for factor in re.findall(r"\|\s*`?([^`()|]+?)`?\s*\)", str(formula)):
-            if factor in data.columns:
-                return str(factor)
-    return None
+def subject_column(formulas: Iterable[str], data: pd.DataFrame) -> str | None:
+    """Return the column of subjects: a group factor called so, a column called so, or the first.
+
+    A factor of group effects may be sessions or items, beside which subjects are a column.
+    """
+    found = re.findall(r"\|\s*`?([^`()|]+?)`?\s*\)", " ".join(map(str, formulas)))
+    factors = [factor for factor in found if factor in data.columns]
+    beside = subject_named(data.columns)
+    if beside is not None and not has_trials_of_subjects(data[beside]):
+        beside = None  # an "id" of the trials, say
+    return subject_named(factors) or (beside if factors else None) or next(iter(factors), None)
+
+
+def has_trials_of_subjects(column: pd.Series[Any]) -> bool:
+    """Whether values of a column have as many trials as subjects should have."""
+    return bool(column.value_counts().median() >= SUBJECTS_TRIALS)
+
+
+def factors_of(formula: str, data: pd.DataFrame) -> list[str]:
+    """Return the columns whose values a formula takes for categories or groups, not quantities."""
+    described = formulae.model_description(formula)
+    groups = {str(c) for term in described.group_terms for c in term.factor.var_names}
+    categories = {
+        str(c)
+        for term in described.common_terms
+        for c in getattr(term, "var_names", ())
+        if c in data.columns
+        and (data[c].dtype.kind not in "iuf" or is_category(str(term.name), str(c)))
+    }
+    return sorted((groups | categories) & set(map(str, data.columns)))
+
+
+def is_category(term: str, column: str) -> bool:
+    """Whether a term has this column in C()."""
+    return re.search(rf"\bC\(\s*`?{re.escape(column)}(?!\w)", term) is not None
 
 
 def mentioned(formulas: Iterable[str], data: pd.DataFrame) -> list[str]:

@@ -182,11 +182,9 @@ def specify(
         if p.name in fixed:
             _require_possible(p, fixed[p.name], ceiling)
     formulas = {p.name: formula.get(p.name, INTERCEPT) for p in parameters if p.name not in fixed}
-    forewarn(declaration, formulas, fixed, priors, encoded)
     used = [c for name, text in formulas.items() for c in columns_of(text, data, name)]
     columns = tuple(dict.fromkeys(used))
-    if description is not None and description.subjects is not None:
-        forewarn_of_subjects(description.subjects[0], formulas, columns, data)
+    given = tuple(priors)
     links = {p.name: ceiling.link(p, formulas.get(p.name, INTERCEPT), data) for p in parameters}
     estimated = [p for p in parameters if p.name in formulas]
     constants = {p.name: constant_prior(p, links[p.name], ceiling) for p in parameters} | dict(
@@ -200,6 +198,7 @@ def specify(
     family = TrialsFamily(likelihood, links, {}, parent, lapses)
     model = _bambi(data, columns, encoded, formulas, family, constants)
     _set_priors(model, estimated, links, ceiling, noncentered, priors, unused)
+    subjects = None if description is None else description.subjects
     if description is None:
         description = described(data, numeric_column(data, "rt"), None)
     specification = Specification(
@@ -207,6 +206,9 @@ def specify(
     )
     require_all_used(unused, specification.priors["coefficient"].tolist())
     _require_early_start(specification, ceiling)
+    forewarn(declaration, formulas, fixed, given, encoded)  # when nothing is left to refuse
+    if subjects is not None:
+        forewarn_of_subjects(subjects[0], formulas, columns, data)
     model.build()
     return specification
 

@@ -62,8 +62,9 @@ def _about(r: Results) -> str:
     links = {row["parameter"]: str(row["link"]) for row in r.priors.to_dict(orient="records")}
     for name in (n for n in formulas if " to " in links.get(n, "")):
         text += (
-            f" {name} lies below each group's own fastest response: the value here is the mean "
-            "over groups without effects of their own."
+            f" {name} lies below a limit of each group's own (its fastest response, or the median "
+            "with lapses or a variable non-decision time): the value here is the mean over groups "
+            "without effects of their own."
         )
     return text
 

@@ -15,8 +15,8 @@ def interval_of(columns: Iterable[Hashable]) -> list[str]:
 
 def heading(interval: Sequence[str]) -> str:
     """Return what stands over intervals: "94% interval"."""
-    digits = "".join(c for c in (interval or ["94"])[0].split("_")[0] if c.isdigit())
-    return f"{digits}% interval"
+    name = (interval or ["eti94"])[0].split("_")[0]
+    return f"{name.removeprefix('eti').removeprefix('hdi')}% interval"
 
 
 def moments(row: Mapping[Hashable, Any], interval: Sequence[str]) -> tuple[str, str, str]:

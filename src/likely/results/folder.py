@@ -62,6 +62,7 @@ FILES = (
     SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, ESTIMATES, PREDICTED, GRAPH, POINTWISE,
 )  # fmt: skip
 OUTSIDE = "share of draws outside the box"
+ABOUT, STATISTICS = ["parameter", "unit", "level"], 4  # columns of estimates: first, and last
 
 
 def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) -> Results:
@@ -278,14 +279,23 @@ def _read_estimates(path: Path, data: pd.DataFrame) -> pd.DataFrame | None:
         return None
     try:
         read = pd.read_csv(path, dtype=str, keep_default_na=False)
-        for name in read.columns.drop(["parameter", "unit", "level"]):
-            own = str(name).removesuffix(" (column)")
-            words = own in data.columns and data[own].dtype.kind not in "iuf"
-            read[name] = read[name].where(read[name] != "", None if words else "nan")
-            read[name] = read[name] if words else read[name].astype(float)
+        covariates = [str(name) for name in read.columns[len(ABOUT) : -STATISTICS]]
+        words = [name for name in covariates if _holds_words(name, data)]
+        blocks = [read[name] for name in ABOUT]
+        for name in read.columns.drop([*ABOUT, *words]):
+            read[name] = read[name].where(read[name] != "", "nan").astype(float)
+        for name in words:  # of which one may be the empty text, where there are others
+            told = (read[name] != "").groupby(blocks).transform("any")
+            read[name] = read[name].where(told, None)
     except (OSError, ValueError, KeyError) as error:
         raise FileFormatError(f"{path} is damaged: {error}") from error
     return read
+
+
+def _holds_words(covariate: str, data: pd.DataFrame) -> bool:
+    """Whether a column of estimates, called as in the data or "mean (column)", is not numeric."""
+    own = covariate if covariate in data.columns else covariate.removesuffix(" (column)")
+    return own in data.columns and data[own].dtype.kind not in "iuf"
 
 
 def _write_text(path: Path, text: str) -> None:
