@@ -55,6 +55,7 @@ def test_a_likelihood_is_trained_in_the_run(
     assert "training a likelihood from simulations, 2 s" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_classic_road_makes_the_same_page(tmp_path: Path) -> None:
     road = Classic(sets=300, draws=500, points=100, epochs=2)
     demo = run(tmp_path, road=road, draws=50, seed=3, progress=False)

@@ -38,6 +38,7 @@ def few_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "POOL", 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_sets")
 def test_a_thousand_solutions_teach_more_than_draws_do() -> None:
     exact = train(steps=2400, labels="exact")

@@ -45,6 +45,7 @@ COIN = lk.Simulator(
     constraints=("p < 2 * scale",),
 )
 SHOWN = ["ddm", "ddm_sdv", "levy_angle", "race_no_bias_angle_2", "lca_3", "lba2", "ddm_seq2"]
+SLOW = ("lba2", "levy_angle")  # half a minute to compile each
 
 
 def _drawn(figure: Figure) -> None:
@@ -132,7 +133,14 @@ def test_every_kind_of_model_is_shown() -> None:
     assert {type(lk.models[name]) for name in SHOWN} == {type(m) for m in lk.models.values()}
 
 
-@pytest.mark.parametrize("model", [*(lk.models[n] for n in SHOWN), COIN], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(m, marks=pytest.mark.slow if m.name in SLOW else ())
+        for m in (*(lk.models[n] for n in SHOWN), COIN)
+    ],
+    ids=lambda m: m.name,
+)
 def test_figures_show_every_kind_of_model(model: lk.Model) -> None:
     ax = lk.plots.cartoon(model, n=2000)
     _drawn(ax.figure)

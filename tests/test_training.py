@@ -134,6 +134,7 @@ def test_a_vectorised_simulator_without_shift_trains() -> None:
     assert median == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.slow
 def test_undecided_walkers_inform_the_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("likely.batches.LIMIT", 1.0)
     model = lk.models["ddm"].with_box(v=(-0.5, 0.5), a=(1.2, 1.6), z=(0.4, 0.6))
