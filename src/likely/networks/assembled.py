@@ -13,12 +13,7 @@ from likely.constraints import compiled
 from likely.kernels.native import Packed
 from likely.kernels.parts import Form, pack_form
 from likely.kernels.perceptron import transposed
-from likely.networks.in_jax import (
-    draws_of_law,
-    evaluate_in_jax,
-    log_density_of_law,
-    log_density_of_rows,
-)
+from likely.networks.in_jax import WrittenInJax
 from likely.networks.in_numba import CompiledDensity
 from likely.networks.law import Law
 from likely.networks.mixture import MixtureDensity
@@ -26,7 +21,7 @@ from likely.networks.wiring import Wiring
 from likely.typing import FloatArray
 
 
-class AssembledDensity(CompiledDensity):
+class AssembledDensity(WrittenInJax, CompiledDensity):
     """A density given by a law in JAX and, in compiled code, by one made of the same parts.
 
     To add one, write a frozen, hashable dataclass with `declaration`, `specification`, `part`,
@@ -88,25 +83,3 @@ class AssembledDensity(CompiledDensity):
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Return None: it knows densities, choice probabilities and survival."""
         return None
-
-    def evaluate_in_jax(
-        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return log densities (n,) and their gradients (n, p)."""
-        return evaluate_in_jax(self, weights, theta, trials)
-
-    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
-        """Log density of each trial, (n,)."""
-        return log_density_of_law(self, weights, theta, trials)
-
-    def log_density_of_rows(
-        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
-    ) -> jax.Array:
-        """Log density of each trial, (n,), at row theta[index]."""
-        return log_density_of_rows(self, weights, theta, index, trials)
-
-    def draws(
-        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
-    ) -> jax.Array:
-        """Trials (n, 2), from other random numbers than compiled code makes of the same bits."""
-        return draws_of_law(self, weights, theta, uniforms, normals)

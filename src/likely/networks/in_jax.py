@@ -25,16 +25,42 @@ AT_ONCE = 8192  # trials evaluated at once, which bounds memory
 SIZES = (8, 128, 1024, AT_ONCE)  # numbers of rows and trials that fewer are rounded up to
 
 
-class LawDensity(Density):
+class WrittenInJax(Density):
+    """A density with a law, and what that says of trials, in JAX."""
+
+    @abc.abstractmethod
+    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Law:
+        """Return the law at parameter rows (n, p), given named weights."""
+
+    def evaluate_in_jax(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log densities (n,) and their gradients (n, p)."""
+        return evaluate_in_jax(self, weights, theta, trials)
+
+    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
+        """Log density of each trial, (n,)."""
+        return log_density_of_law(self, weights, theta, trials)
+
+    def log_density_of_rows(
+        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
+    ) -> jax.Array:
+        """Log density of each trial, (n,), at row theta[index]."""
+        return log_density_of_rows(self, weights, theta, index, trials)
+
+    def draws(
+        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
+    ) -> jax.Array:
+        """Trials (n, 2); all their randomness comes from the bits of the first uniform."""
+        return draws_of_law(self, weights, theta, uniforms, normals)
+
+
+class LawDensity(WrittenInJax, Density):
     """A density given by a law in JAX.
 
     To add one, write a frozen, hashable dataclass with `declaration`, `shapes`, `specification` and
     `law`, and add it to `likely.files.KINDS`.
     """
-
-    @abc.abstractmethod
-    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Law:
-        """Return the law at parameter rows (n, p), given named weights."""
 
     @property
     def compilable(self) -> bool:
@@ -83,22 +109,6 @@ class LawDensity(Density):
     def compiled_draws(self) -> Any:
         """Refuse: there is no compiled code."""
         raise NotImplementedError("this density runs in JAX alone.")
-
-    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
-        """Log density of each trial, (n,)."""
-        return log_density_of_law(self, weights, theta, trials)
-
-    def log_density_of_rows(
-        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
-    ) -> jax.Array:
-        """Log density of each trial, (n,), at row theta[index]."""
-        return log_density_of_rows(self, weights, theta, index, trials)
-
-    def draws(
-        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
-    ) -> jax.Array:
-        """Trials (n, 2); all their randomness comes from the bits of the first uniform."""
-        return draws_of_law(self, weights, theta, uniforms, normals)
 
 
 class HasLaw(Protocol):

@@ -38,12 +38,7 @@ from likely.kernels.race_mixture import (
     race_log_likelihood,
 )
 from likely.kernels.race_pullback import race_pullback
-from likely.networks.in_jax import (
-    draws_of_law,
-    evaluate_in_jax,
-    log_density_of_law,
-    log_density_of_rows,
-)
+from likely.networks.in_jax import WrittenInJax
 from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired, wiring_to_json
@@ -225,7 +220,7 @@ class RaceLaw:
 
 
 @dataclass(frozen=True)
-class RaceDensity(CompiledDensity):
+class RaceDensity(WrittenInJax, CompiledDensity):
     """Form of the density of a race.
 
     Args:
@@ -292,25 +287,3 @@ class RaceDensity(CompiledDensity):
     def unanswerable(self, trials: FloatArray) -> str | None:
         """Return None: it knows densities, choice probabilities and survival."""
         return None
-
-    def evaluate_in_jax(
-        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return log densities (n,) and their gradients (n, p)."""
-        return evaluate_in_jax(self, weights, theta, trials)
-
-    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
-        """Log density of each trial, (n,)."""
-        return log_density_of_law(self, weights, theta, trials)
-
-    def log_density_of_rows(
-        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
-    ) -> jax.Array:
-        """Log density of each trial, (n,), at row theta[index]."""
-        return log_density_of_rows(self, weights, theta, index, trials)
-
-    def draws(
-        self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
-    ) -> jax.Array:
-        """Trials (n, 2), from other random numbers than compiled code makes of the same bits."""
-        return draws_of_law(self, weights, theta, uniforms, normals)
