@@ -32,7 +32,7 @@ import pymc as pm
 
 import likely as lk
 from likely.certificates.region import Region
-from likely.ops import NO_INDEX
+from likely.kernels.native import NO_INDEX
 
 PEER = Path(__file__).parent / "peers" / "hssm_gradient.py"
 CONDITIONS, REPEATS, SEED = 42, 200, 0

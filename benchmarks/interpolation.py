@@ -15,8 +15,8 @@ import argparse
 import numpy as np
 
 import likely as lk
+from likely.kernels.native import NO_INDEX
 from likely.networks.mixture import MixtureDensity
-from likely.ops import NO_INDEX
 
 TRIALS, SEED = 8000, 0
 

@@ -83,7 +83,7 @@ class Plain(Density):
     def pull(self, *arguments: Any) -> Any:
         raise NotImplementedError
 
-    def compiled_pullback(self) -> Any:
+    def compiled_pullback(self, threads: int = 1) -> Any:
         raise NotImplementedError
 
     def compiled_draws(self) -> Any:

@@ -30,7 +30,7 @@ def untrained(name: str) -> Likelihood:
     model = lk.models[name]
     assembly = assembly_of(model)
     assert assembly is not None
-    part = MixtureDensity.for_model(assembly.part.declaration, (8,), 3, products=True)
+    part = MixtureDensity.for_model(assembly.part.declaration, (8,), 8, products=True)
     return _with_weights(assembly.density(part))
 
 
@@ -40,13 +40,13 @@ def _with_weights(density: Density) -> Likelihood:
 
 
 def _parallel() -> Likelihood:
-    stage = MixtureDensity.for_model(lk.models["ddm"].declaration, (8,), 3)
+    stage = MixtureDensity.for_model(lk.models["ddm"].declaration, (8,), 8)
     wiring = (("vh", "a", "zh", 0.0), ("vl1", "a", "zl1", 0.0), ("vl2", "a", "zl2", 0.0))
     return _with_weights(ParallelDensity(lk.models["ddm_par2"].declaration, stage, wiring))
 
 
 def _rewired() -> Likelihood:
-    general = MixtureDensity.for_model(lk.models["lca_3"].declaration, (8,), 3)
+    general = MixtureDensity.for_model(lk.models["lca_3"].declaration, (8,), 8)
     wires = {"z0": "z", "z1": "z", "z2": 0.1}
     wiring = (tuple(wires.get(n, n) for n in general.declaration.names),)
     return _with_weights(RewiredDensity(lk.models["lca_no_bias_3"].declaration, general, wiring))

@@ -14,18 +14,22 @@ from scipy.stats import kstest
 import likely as lk
 from likely.constraints import compiled, holds
 from likely.kernels import gamma, inequalities
+from likely.kernels.native import NO_INDEX
 from likely.networks.lognormal import Lognormal
 from likely.networks.race import AccumulatorForm, RaceDensity
-from likely.ops import NO_INDEX
 from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED
 from likely.typing import FloatArray
 
 NAMES = ("lba3", "racing_diffusion_3", "lognormal_race_3", "poisson_race")
+SLOW = ("lognormal_race_3",)  # half a minute to compile, and `test_assembled` has its values
 NO_CHOICE = 9.0  # is none of the models' choices
 NO_WEIGHTS = np.empty(0)
 
 
-@pytest.fixture(params=NAMES, scope="module")
+@pytest.fixture(
+    params=[pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in NAMES],
+    scope="module",
+)
 def likelihood(request: pytest.FixtureRequest) -> lk.Likelihood:
     """Return one of each form."""
     return lk.load(request.param)

@@ -23,7 +23,7 @@ OTHER = np.array([-2.0, 0.5, 0.6, 0.1, 1.3])
 def likelihood() -> lk.Likelihood:
     """Random weights of every kind of input and output, with an end at about a second."""
     density = MixtureDensity.for_model(
-        lk.models["angle"].declaration, (12,), 3, products=True, closing=True
+        lk.models["angle"].declaration, (12,), 8, products=True, closing=True
     )
     rng = np.random.default_rng(3)
     arrays = {name: 0.3 * rng.standard_normal(shape) for name, shape in density.shapes.items()}

@@ -19,7 +19,7 @@ SMALL = lk.models["ddm"].with_box(v=(-2, 2), a=(0.6, 1.6), z=(0.3, 0.7))
 
 
 def train(model: lk.Model = SMALL, **options: object) -> lk.Likelihood:
-    return lk.train(model, hidden=(16, 16), components=4, progress=False, **options)
+    return lk.train(model, hidden=(16, 16), progress=False, **options)
 
 
 def error(likelihood: lk.Likelihood, model: lk.Model, row: list[float]) -> float:

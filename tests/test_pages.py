@@ -45,7 +45,7 @@ COIN = lk.Simulator(
     constraints=("p < 2 * scale",),
 )
 SHOWN = ["ddm", "ddm_sdv", "levy_angle", "race_no_bias_angle_2", "lca_3", "lba2", "ddm_seq2"]
-SLOW = ("lba2", "levy_angle")  # half a minute to compile each
+SLOW = ("lba2", "levy_angle", "race_no_bias_angle_2")  # half a minute to compile each
 
 
 def _drawn(figure: Figure) -> None:

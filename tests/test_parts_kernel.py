@@ -9,12 +9,13 @@ import pytest
 from scipy.stats import kstest
 
 import likely as lk
+from likely.kernels.native import NO_INDEX
 from likely.likelihood import Likelihood, Training
 from likely.networks.assembled import AssembledDensity
 from likely.networks.delayed import DelayedDensity
 from likely.networks.mixture import MixtureDensity
 from likely.networks.parallel import ParallelDensity
-from likely.ops import NO_INDEX, TrialLogDensity, trial_log_density
+from likely.ops import TrialLogDensity, trial_log_density
 from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED
 from likely.typing import FloatArray
 
@@ -27,13 +28,13 @@ def _delayed(name: str, *, closing: bool) -> AssembledDensity:
     declaration = lk.models[name].declaration
     steady = tuple(p for p in declaration.parameters if p.name != "st")
     part = lk.Declaration("steady", steady, declaration.choices, "t")
-    mixture = MixtureDensity.for_model(part, (8,), 3, products=True, closing=closing)
+    mixture = MixtureDensity.for_model(part, (8,), 8, products=True, closing=closing)
     return DelayedDensity(declaration, mixture)
 
 
 def _parallel(*, closing: bool) -> AssembledDensity:
     declaration = lk.models["ddm"].declaration
-    stage = MixtureDensity.for_model(declaration, (8,), 3, closing=closing)
+    stage = MixtureDensity.for_model(declaration, (8,), 8, closing=closing)
     wiring = (("vh", "a", 0.4, 0.0), ("vl1", "a", 0.5, 0.0), ("vl2", "a", "a", 0.0))
     return ParallelDensity(lk.models["ddm_par2_no_bias"].declaration, stage, wiring)
 

@@ -30,7 +30,7 @@ THETA = {"v": 0.5, "a": 1.0, "t": 0.3}
 
 def _likelihood(choices: tuple[int, ...]) -> Likelihood:
     """Return an untrained likelihood: any weights make a density."""
-    density = MixtureDensity.for_model(Declaration("toy", (V, A, T), choices, "t"), (8,), 2)
+    density = MixtureDensity.for_model(Declaration("toy", (V, A, T), choices, "t"), (8,), 8)
     weights = 0.3 * np.random.default_rng(1).standard_normal(density.size)
     return Likelihood(density, weights, Training("nothing", 0, 0, 0, 0.0, "0"))
 

@@ -8,8 +8,9 @@ import pytest
 from pytensor.graph.traversal import ancestors
 
 import likely as lk
+from likely.kernels.native import NO_INDEX
 from likely.networks.mixture import MixtureDensity
-from likely.ops import NO_INDEX, TrialLogDensity
+from likely.ops import TrialLogDensity
 from likely.trials import NO_RESPONSE
 from likely.typing import FloatArray
 

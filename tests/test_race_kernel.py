@@ -30,7 +30,7 @@ def _race(name: str, *, closing: bool) -> RaceDensity:
     assembly = assembly_of(lk.models[name])
     assert assembly is not None
     declaration = assembly.part.declaration
-    part = MixtureDensity.for_model(declaration, (8,), 3, products=True, closing=closing)
+    part = MixtureDensity.for_model(declaration, (8,), 8, products=True, closing=closing)
     density = assembly.density(part)
     assert isinstance(density, RaceDensity)
     return density

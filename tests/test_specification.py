@@ -159,7 +159,7 @@ def test_non_decision_time_stays_below_the_fastest_response() -> None:
 )
 def test_non_decision_time_stays_in_a_box_that_ends(longest: float, expected: str) -> None:
     declaration = lk.models["ddm"].with_box(t=(0, longest)).declaration
-    density = MixtureDensity.for_model(declaration, (), 1)
+    density = MixtureDensity.for_model(declaration, ())
     likelihood = Likelihood(density, np.zeros(density.size), DDM.training)
     assert prior(specified(likelihood), "t") == expected
 

@@ -19,7 +19,7 @@ CLASSIC = {"v": (-3.0, 3.0), "a": (0.3, 2.5), "z": (0.1, 0.9)}
 @pytest.fixture(scope="module")
 def trained() -> lk.Likelihood:
     model = lk.models["ddm"].with_box(**CLASSIC)
-    return lk.train(model, steps=1200, seed=3, hidden=(48, 48), components=6, progress=False)
+    return lk.train(model, steps=1200, seed=3, hidden=(48, 48), progress=False)
 
 
 def wald_race(rng, v0, v1, v2, t):  # type: ignore[no-untyped-def]
@@ -59,10 +59,10 @@ def test_record_tells_how_it_was_trained(trained: lk.Likelihood) -> None:
     assert np.mean(losses[-10:]) < np.mean(losses[:2])
 
 
+@pytest.mark.slow
 def test_same_seed_and_steps_give_the_same_weights() -> None:
     first, again, other = (
-        lk.train("angle", steps=20, seed=s, hidden=(8,), components=2, progress=False)
-        for s in (1, 1, 2)
+        lk.train("angle", steps=20, seed=s, hidden=(8,), progress=False) for s in (1, 1, 2)
     )
     np.testing.assert_array_equal(first.weights, again.weights)
     assert not np.array_equal(first.weights, other.weights)
@@ -71,7 +71,7 @@ def test_same_seed_and_steps_give_the_same_weights() -> None:
 
 def test_even_no_time_at_all_gives_a_likelihood() -> None:
     with pytest.warns(RoughTrainingWarning, match="the likelihood is rough"):
-        likelihood = lk.train("ddm", seconds=0.01, hidden=(8,), components=2, progress=False)
+        likelihood = lk.train("ddm", seconds=0.01, hidden=(8,), progress=False)
     assert likelihood.training.steps > 0
 
 
@@ -84,7 +84,7 @@ def test_the_clock_is_kept_with_a_slow_simulator() -> None:
         "slow", parameters={"m": (0.3, 2.0)}, choices=(0, 1), simulate=simulate, vectorized=True
     )
     with pytest.warns(RoughTrainingWarning, match="draws in"):
-        likelihood = lk.train(model, seconds=6.0, hidden=(8,), components=2, progress=False)
+        likelihood = lk.train(model, seconds=6.0, hidden=(8,), progress=False)
     # 131,072 trials, a usual batch, would take 44 s.
     assert likelihood.training.seconds < 25.0
     assert likelihood.training.draws < 100_000
@@ -104,12 +104,13 @@ def test_schedule_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert schedule.rate(9) == pytest.approx(0.0)
 
 
+@pytest.mark.slow
 def test_a_race_of_three_trains_with_the_same_call() -> None:
     box = {"v0": (0.5, 3.0), "v1": (0.5, 3.0), "v2": (0.5, 3.0), "t": (0.0, 1.0)}
     race = lk.Simulator(
         "race", parameters=box, choices=(0, 1, 2), simulate=wald_race, non_decision="t"
     )
-    likelihood = lk.train(race, steps=800, hidden=(32, 32), components=4, progress=False)
+    likelihood = lk.train(race, steps=800, hidden=(32, 32), progress=False)
     theta = {"v0": 1.0, "v1": 2.0, "v2": 1.5, "t": 0.2}
     trials = lk.simulate(race, theta, n=50_000, seed=1)
     observed = [(trials.choice == c).mean() for c in (0, 1, 2)]
@@ -128,7 +129,7 @@ def test_a_vectorised_simulator_without_shift_trains() -> None:
     model = lk.Simulator(
         "gamma", parameters={"m": (0.3, 2.0)}, choices=(0, 1), simulate=simulate, vectorized=True
     )
-    likelihood = lk.train(model, steps=300, hidden=(16,), components=4, progress=False)
+    likelihood = lk.train(model, steps=300, hidden=(16,), progress=False)
     assert likelihood.choice_probability({"m": 1.0})[0, 0] == pytest.approx(0.3, abs=0.02)
     median = np.exp(likelihood.log_survival({"m": 1.0}, 0.918)[0])
     assert median == pytest.approx(0.5, abs=0.03)
@@ -138,7 +139,7 @@ def test_a_vectorised_simulator_without_shift_trains() -> None:
 def test_undecided_walkers_inform_the_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("likely.batches.LIMIT", 1.0)
     model = lk.models["ddm"].with_box(v=(-0.5, 0.5), a=(1.2, 1.6), z=(0.4, 0.6))
-    likelihood = lk.train(model, steps=2000, hidden=(16,), components=4, progress=False)
+    likelihood = lk.train(model, steps=2000, hidden=(16,), progress=False)
     theta = {"v": 0.0, "a": 1.4, "z": 0.5, "t": 0.0}
     exact = np.exp(wiener.log_survival(1.0, *theta.values()))
     assert exact > 0.6

@@ -83,8 +83,8 @@ def euler(order, *, vh, vl1, vl2, a, zh=0.5, zl1=0.5, zl2=0.5, d=0.0, slope=0.0,
 @pytest.mark.parametrize(
     ("model", "order"),
     [
-        pytest.param(ddm_mic2_adj_angle_no_bias, "mixed", marks=pytest.mark.slow),
-        (ddm_seq2_angle_no_bias, "sequential"),
+        (ddm_mic2_adj_angle_no_bias, "mixed"),
+        pytest.param(ddm_seq2_angle_no_bias, "sequential", marks=pytest.mark.slow),
     ],
     ids=lambda given: getattr(given, "name", given),
 )

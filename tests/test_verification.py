@@ -263,7 +263,7 @@ def law_of_handmade(rng: np.random.Generator, v: np.ndarray, a: np.ndarray, z: n
 
 def trained_quickly(model: lk.Model, *, seconds: float, **options: object) -> lk.Likelihood:
     """Train as many steps as it takes to learn the law above, whatever the machine is doing."""
-    return lk.train(model, steps=600, hidden=(16,), components=1, **options)
+    return lk.train(model, steps=600, hidden=(16,), **options)
 
 
 def test_without_an_exact_density_simulations_near_the_posterior_judge(

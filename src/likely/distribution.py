@@ -24,8 +24,9 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from likely.declaration import Parameter
 from likely.errors import OutsideBoxWarning, ParameterError
+from likely.kernels.native import NO_INDEX
 from likely.likelihood import Likelihood
-from likely.ops import NO_INDEX, trial_draws, trial_log_density
+from likely.ops import trial_draws, trial_log_density
 from likely.restraint import restraint
 from likely.shared_draws import share_rows_of_draws  # noqa: F401  (registers it)
 from likely.shared_rows import SharedRows, parameter_rows, shared_rows
@@ -158,7 +159,7 @@ def _unrestrained(
     batch = tuple(pt.broadcast_shape(value[..., 0], *parameters))
     theta = parameter_rows(parameters, batch)
     trials = pt.broadcast_to(value, (*batch, 2)).reshape((-1, 2))
-    density = trial_log_density(likelihood.density, likelihood.weights, theta, trials)
+    density = _judged(likelihood, theta, trials)
     return density.reshape(batch) if batch else density[0]
 
 
@@ -178,7 +179,16 @@ def _by_rows(
     """Return log densities of trials whose parameter rows are known to be shared."""
     theta = parameter_rows(shared.parameters, (int(shared.which.max()) + 1,))
     index = which if theta.type.shape[0] != 1 else NO_INDEX
-    return trial_log_density(likelihood.density, likelihood.weights, theta, trials, index)
+    return _judged(likelihood, theta, trials, index)
+
+
+def _judged(
+    likelihood: Likelihood, theta: Any, trials: Any, index: Any = NO_INDEX
+) -> TensorVariable:
+    """Return log densities of trials at parameter rows, as the network has them."""
+    return trial_log_density(
+        likelihood.density, likelihood.weights, theta, trials, index, likelihood.threads
+    )
 
 
 def _with_silence(
@@ -194,7 +204,7 @@ def _with_silence(
     else:
         theta = parameter_rows(parameters, (n,))
         own = theta[withheld.source] if theta.type.shape[0] != 1 else theta
-        values = trial_log_density(likelihood.density, likelihood.weights, own, withheld.trials)
+        values = _judged(likelihood, own, withheld.trials)
     return withheld.combined(values)
 
 

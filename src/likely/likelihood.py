@@ -16,6 +16,7 @@ from likely.certificates.record import Certificate, fingerprint
 from likely.checks import require_count, require_seed
 from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError, TrialsError, unknown
+from likely.kernels.threads import available
 from likely.networks.density import Density
 from likely.shipped import SHIPPED, SUFFIX
 from likely.silence import silence
@@ -70,6 +71,7 @@ class Likelihood:
         weights: its weights, flat and finite.
         training: how it was trained.
         certificate: its measured error, once it has been checked; see `likely.check`.
+        threads: among which a model divides the trials of one gradient; see `on_threads`.
 
     Raises:
         FileFormatError: if the weights are of the wrong size or not finite, or the certificate is
@@ -80,6 +82,7 @@ class Likelihood:
     weights: FloatArray
     training: Training
     certificate: Certificate | None = None
+    threads: int = 1
 
     def __post_init__(self) -> None:
         """Refuse weights of the wrong size or that are not finite; keep them from change."""
@@ -134,6 +137,24 @@ class Likelihood:
         """
         return replace(self, certificate=certificate)
 
+    def on_threads(self, threads: int) -> Likelihood:
+        """Return the likelihood with which models judge trials on several threads.
+
+        Of use where there are more cores than chains: give each chain its share of them. Each
+        thread takes 500 trials or more, so that with few trials there are fewer threads. In JAX on
+        a GPU, and for densities that have no compiled code (LANs), nothing changes.
+
+        Args:
+            threads: at most so many in one evaluation, at least 1.
+
+        Raises:
+            ParameterError: if that is no such number, or the system has no POSIX threads.
+        """
+        require_count("threads", threads)
+        if threads > 1 and not available():
+            raise ParameterError("threads need a POSIX system; leave them at 1 here.")
+        return replace(self, threads=int(threads))
+
     def logp(self, theta: Theta, trials: pd.DataFrame | FloatArray) -> FloatArray:
         """Return the log density of each trial.
 
@@ -176,10 +197,9 @@ class Likelihood:
         which = np.arange(len(encoded)) if len(rows) > 1 else np.zeros(len(encoded))
         withheld = silence(encoded, self.declaration.choices, which)
         if withheld is None:
-            return self.density.evaluate(self.weights, rows, encoded)[0]
+            return self.density.values(self.weights, rows, encoded)
         own = rows[withheld.source] if len(rows) > 1 else rows
-        values, _ = self.density.evaluate(self.weights, own, withheld.trials)
-        return withheld.combine(values)
+        return withheld.combine(self.density.values(self.weights, own, withheld.trials))
 
     def choice_probability(self, theta: Theta) -> FloatArray:
         """Return the probability of each choice, (rows of theta, choices)."""

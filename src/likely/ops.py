@@ -21,11 +21,10 @@ from pytensor.tensor.rewriting.basic import register_specialize
 from pytensor.tensor.variable import TensorVariable
 
 from likely.kernels.caching import engine_version
+from likely.kernels.native import NO_INDEX
 from likely.networks.density import Density
 from likely.networks.foreign import log_density_in_jax, pull_in_jax
 from likely.typing import FloatArray
-
-NO_INDEX = np.empty(0, dtype=np.int64)
 
 
 class TrialLogDensity(Op):
@@ -35,10 +34,10 @@ class TrialLogDensity(Op):
     trial, (n,), or nothing, (0,), where there is one row only or one a trial. The output is (n,).
     """
 
-    __props__ = ("density",)
+    __props__ = ("density", "threads")
 
-    def __init__(self, density: Density) -> None:
-        self.density = density
+    def __init__(self, density: Density, threads: int = 1) -> None:
+        self.density, self.threads = density, threads
 
     def make_node(self, weights: Any, theta: Any, trials: Any, index: Any) -> Apply:
         """Build the node."""
@@ -63,7 +62,7 @@ class TrialLogDensity(Op):
         self, inputs: list[Variable], outputs: list[Variable], cotangents: list[Variable]
     ) -> list[Variable]:
         """Return the derivative by parameter rows."""
-        _, by_theta = TrialPullback(self.density)(*inputs, cotangents[0])
+        _, by_theta = TrialPullback(self.density, self.threads)(*inputs, cotangents[0])
         undefined = grad_not_implemented(self, 2, inputs[2], "trials are data")
         return [disconnected_type(), by_theta, undefined, disconnected_type()]
 
@@ -75,16 +74,16 @@ class TrialPullback(Op):
     (n,). Outputs are (n,) and (r, p).
     """
 
-    __props__ = ("density",)
+    __props__ = ("density", "threads")
 
-    def __init__(self, density: Density) -> None:
-        self.density = density
+    def __init__(self, density: Density, threads: int = 1) -> None:
+        self.density, self.threads = density, threads
 
     def make_node(
         self, weights: Any, theta: Any, trials: Any, index: Any, cotangents: Any
     ) -> Apply:
         """Build the node."""
-        first = TrialLogDensity(self.density).make_node(weights, theta, trials, index)
+        first = TrialLogDensity(self.density, self.threads).make_node(weights, theta, trials, index)
         values, inputs = first.outputs[0], first.inputs
         shape = (inputs[1].type.shape[0], len(self.density.declaration.parameters))
         outputs = [values.type(), pt.tensor(dtype="float64", shape=shape)]
@@ -140,11 +139,19 @@ class TrialDraws(Op):
 
 
 def trial_log_density(
-    density: Density, weights: FloatArray, theta: Any, trials: Any, index: Any = NO_INDEX
+    density: Density,
+    weights: FloatArray,
+    theta: Any,
+    trials: Any,
+    index: Any = NO_INDEX,
+    threads: int = 1,
 ) -> TensorVariable:
-    """Return the log density of each trial, (n,), in PyTensor; see `TrialLogDensity`."""
+    """Return the log density of each trial, (n,), in PyTensor; see `TrialLogDensity`.
+
+    Compiled code divides trials among so many threads at most; JAX's own code has threads itself.
+    """
     if density.compilable:
-        return TrialLogDensity(density)(density.prepared(weights), theta, trials, index)
+        return TrialLogDensity(density, threads)(density.prepared(weights), theta, trials, index)
     if len(index):
         rows, known = _tensors(theta, trials)
         return pytensor.wrap_jax(density.log_density_of_rows)(
@@ -222,7 +229,7 @@ def _depends(variable: Variable, node: Apply) -> bool:
 @register_funcify_default_op_cache_key(TrialLogDensity)
 def numba_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> tuple[Any, int]:
     """Compile for PyMC's default backend."""
-    kernel = op.density.compiled_pullback()
+    kernel = op.density.compiled_pullback(op.threads)
 
     @numba_njit
     def value(weights, theta, trials, index):  # type: ignore[no-untyped-def]
@@ -234,7 +241,7 @@ def numba_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> tuple[Any,
 @register_funcify_default_op_cache_key(TrialPullback)
 def numba_funcify_trial_pullback(op: TrialPullback, **_: Any) -> tuple[Any, int]:
     """Compile for PyMC's default backend."""
-    kernel = op.density.compiled_pullback()
+    kernel = op.density.compiled_pullback(op.threads)
 
     @numba_njit
     def value_and_gradient(weights, theta, trials, index, cotangents):  # type: ignore[no-untyped-def]
@@ -259,13 +266,13 @@ def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
 @jax_funcify.register(TrialLogDensity)
 def jax_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> Any:
     """Translate to JAX."""
-    return partial(log_density_in_jax, op.density)
+    return partial(log_density_in_jax, op.density, threads=op.threads)
 
 
 @jax_funcify.register(TrialPullback)
 def jax_funcify_trial_pullback(op: TrialPullback, **_: Any) -> Any:
     """Translate to JAX."""
-    return partial(pull_in_jax, op.density)
+    return partial(pull_in_jax, op.density, threads=op.threads)
 
 
 @jax_funcify.register(TrialDraws)

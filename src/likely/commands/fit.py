@@ -94,6 +94,13 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
 @click.option("--tune", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--chains", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="NUTS; by default PyMC chooses.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Threads of each chain, of use where there are more cores than chains.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn.")
 @click.option(
     "-o",
@@ -119,6 +126,7 @@ def fit(
     tune: int,
     chains: int,
     sampler: str | None,
+    threads: int,
     seed: int,
     output: Path,
     **options: Any,
@@ -144,7 +152,7 @@ def fit(
 
         require_writable(output)
         require_seed(seed)
-        likelihood: Likelihood = found() or load(model)
+        likelihood: Likelihood = (found() or load(model)).on_threads(threads)
         times, chosen = None if no_rt else rt, None if no_choice else choice
         data = read_trials(trials, rt=times, choice=chosen, where=where)
         formula, fixed = split(parameters(options))

@@ -26,9 +26,11 @@ import numpy as np
 from numba import carray, types
 
 from likely.kernels.caching import cached_entry, engine_version
-from likely.kernels.rows import contract, few_rows
+from likely.kernels.rows import contract, few_rows, shared
+from likely.kernels.threads import divided_caller
 from likely.typing import FloatArray
 
+NO_INDEX = np.empty(0, dtype=np.int64)  # where there is one row only, or one a trial
 FEWEST = 64  # rows, or fewer, that no shortcut is tried for
 
 _FLOATS = types.CPointer(types.float64)
@@ -110,11 +112,11 @@ def _name(kernel: Kernel) -> str:
     return f"{function.__module__}.{function.__qualname__}".replace(".", "_")
 
 
-def _symbol(kernel: Kernel, entry: Any, signature: Any) -> types.ExternalFunction:
-    """Make an entry point known to the linker."""
+def _symbol(kernel: Kernel, entry: Any) -> str:
+    """Make an entry point known to the linker; return its name there."""
     name = f"{_name(kernel)}_{engine_version():x}"
     llvmlite.binding.add_symbol(name, entry.address)
-    return types.ExternalFunction(name, signature)
+    return name
 
 
 def _call(
@@ -180,7 +182,10 @@ def pull(
     wanted = rows if cotangents is not None else 0
     weighted = np.zeros(n) if cotangents is None else cotangents
     gradient = np.zeros((wanted, p))
-    if kernels.pullback is None or few_rows(theta, index, n):
+    few = few_rows(theta, index, n)
+    if few and not wanted:
+        (theta, index), few = shared(theta, n), False
+    if kernels.pullback is None or few:
         own = theta[index] if len(index) else theta
         values, jacobian = log_densities(kernels.log_likelihood, weights, packed, own, trials)
         if wanted:
@@ -188,7 +193,7 @@ def pull(
         return values, gradient
     values = np.empty(n)
     fill = functools.partial(_call_pull, kernels.pullback, packed)
-    if kernels.shortcut is not None and rows > FEWEST:
+    if kernels.shortcut is not None and len(theta) > FEWEST:
         fill = _shortened(functools.partial(_call_pull, kernels.shortcut, packed), fill)
     fill(weights, theta, index, trials, weighted, values, gradient)
     return values, gradient
@@ -241,19 +246,22 @@ def _pull_dims(weights: int, packed: Packed, parameters: int) -> np.ndarray:
     return np.array(counts, dtype=np.int64)
 
 
-def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int) -> Any:
+def pullback_caller(
+    kernels: Kernels, size: int, packed: Packed, parameters: int, threads: int = 1
+) -> Any:
     """Return a numba function(weights, theta (r, p), index, trials, cotangents (n,), wanted).
 
     It returns log densities (n,) and the gradient (r, p), which has no rows unless it is wanted.
+    Trials are divided among threads, unless parameters come one row a trial of which few differ.
     """
     by_trials = _by_trials_caller(kernels.log_likelihood, size, packed, parameters)
     by_rows: Any = None
     if kernels.pullback is not None:
-        by_rows = _by_rows_caller(kernels.pullback, size, packed, parameters)
+        by_rows = _by_rows_caller(kernels.pullback, size, packed, parameters, threads)
     if kernels.shortcut is None:
         shortened = by_rows
     else:
-        by_shortcut = _by_rows_caller(kernels.shortcut, size, packed, parameters)
+        by_shortcut = _by_rows_caller(kernels.shortcut, size, packed, parameters, threads)
         shortened = numba.njit(nogil=True)(_shortened(by_shortcut, by_rows))
 
     @numba.njit(nogil=True)
@@ -264,7 +272,11 @@ def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int
         weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
         trials, index = np.ascontiguousarray(trials), np.ascontiguousarray(index)
         gradient = np.zeros((rows if wanted else 0, parameters))
-        if by_rows is None or few_rows(theta, index, n):
+        few = few_rows(theta, index, n)
+        if few and not wanted:
+            theta, index = shared(theta, n)
+            few = False
+        if by_rows is None or few:
             own = theta[index] if index.shape[0] > 0 else theta
             values, jacobian = by_trials(weights, own, trials)
             if wanted:
@@ -272,7 +284,7 @@ def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int
         else:
             values = np.empty(n)
             weighted = np.ascontiguousarray(cotangents)
-            if rows > FEWEST:
+            if theta.shape[0] > FEWEST:
                 shortened(weights, theta, index, trials, weighted, values, gradient)
             else:
                 by_rows(weights, theta, index, trials, weighted, values, gradient)
@@ -281,11 +293,14 @@ def pullback_caller(kernels: Kernels, size: int, packed: Packed, parameters: int
     return pullback
 
 
-def _by_rows_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
+def _by_rows_caller(
+    kernel: Kernel, size: int, packed: Packed, parameters: int, threads: int
+) -> Any:
     """Return a numba function that calls a pullback."""
-    call = _symbol(kernel, _pull_entry(kernel), _PULL_SIGNATURE)
-    whole, real = packed
-    known = _pull_dims(size, packed, parameters)
+    symbol, known = _symbol(kernel, _pull_entry(kernel)), _pull_dims(size, packed, parameters)
+    if threads > 1:
+        return divided_caller(symbol, packed, known, threads)
+    call, (whole, real) = types.ExternalFunction(symbol, _PULL_SIGNATURE), packed
 
     @numba.njit(nogil=True)
     def by_rows(weights, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
@@ -302,7 +317,7 @@ def _by_rows_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) 
 
 def _by_trials_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
     """Return a numba function(weights, theta, trials) -> (log density (n,), gradient (n, p))."""
-    call = _symbol(kernel, _entry(kernel), _SIGNATURE)
+    call = types.ExternalFunction(_symbol(kernel, _entry(kernel)), _SIGNATURE)
     whole, real = packed
     known = _dims(size, packed, parameters, parameters)
 
@@ -323,7 +338,7 @@ def _by_trials_caller(kernel: Kernel, size: int, packed: Packed, parameters: int
 
 def draws_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
     """Return a numba function(weights, theta, uniforms, normals) -> trials (n, 2)."""
-    call = _symbol(kernel, _entry(kernel), _SIGNATURE)
+    call = types.ExternalFunction(_symbol(kernel, _entry(kernel)), _SIGNATURE)
     whole, real = packed
     known = _dims(size, packed, parameters, 2)
 

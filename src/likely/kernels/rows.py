@@ -64,6 +64,13 @@ def few_rows(theta, index, n):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True)
+def shared(theta, n):  # type: ignore[no-untyped-def]
+    """Return the distinct rows of rows that come one a trial, and which of them each trial has."""
+    representatives, which = distinct_rows(theta, n)
+    return theta[representatives], which
+
+
+@numba.njit(nogil=True)
 def group_by(which, groups):  # type: ignore[no-untyped-def]
     """Return the trials ordered by group, and where each group begins, (groups + 1,)."""
     begins = np.zeros(groups + 1, dtype=np.int64)

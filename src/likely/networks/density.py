@@ -46,6 +46,10 @@ class Density(abc.ABC):
     ) -> tuple[FloatArray, FloatArray]:
         """Return each trial's log density, (n,), and its gradient by its parameters, (n, p)."""
 
+    def values(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+        """Return log densities (n,) alone, which may cost less than with their gradients."""
+        return self.evaluate(weights, theta, trials)[0]
+
     def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
         """Return the log density of each trial (n, 2) at each of r parameter rows: (r, n)."""
         values = [self.evaluate(weights, row[None], trials)[0] for row in theta]
@@ -86,8 +90,11 @@ class Density(abc.ABC):
         """
 
     @abc.abstractmethod
-    def compiled_pullback(self) -> Any:
-        """Return a numba function(weights, theta, index, trials, cotangents, wanted): `pull`."""
+    def compiled_pullback(self, threads: int = 1) -> Any:
+        """Return a numba function(weights, theta, index, trials, cotangents, wanted): `pull`.
+
+        It divides the trials of a call among so many threads at most.
+        """
 
     @abc.abstractmethod
     def compiled_draws(self) -> Any:

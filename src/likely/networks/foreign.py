@@ -20,15 +20,21 @@ _numbers = itertools.count()
 
 
 def log_density_in_jax(
-    density: Density, weights: jax.Array, theta: jax.Array, trials: jax.Array, index: jax.Array
+    density: Density,
+    weights: jax.Array,
+    theta: jax.Array,
+    trials: jax.Array,
+    index: jax.Array,
+    threads: int = 1,
 ) -> jax.Array:
     """Return log densities (n,) of trials (n, 2), given prepared weights and rows (r, p).
 
     The index (n,) has each trial's row, or is of length 0, if there is one row or one a trial.
+    Native code divides trials among so many threads at most.
     """
     if not density.compilable or theta.dtype != jnp.float64:
         return written_in_jax(density, weights, theta, trials, index)
-    return _log_density(density, weights, theta, trials, index)
+    return _log_density(density, threads, weights, theta, trials, index)
 
 
 def pull_in_jax(
@@ -38,11 +44,12 @@ def pull_in_jax(
     trials: jax.Array,
     index: jax.Array,
     cotangents: jax.Array,
+    threads: int = 1,
 ) -> tuple[jax.Array, jax.Array]:
     """Return log densities (n,) and, given their cotangents (n,), the gradient (r, p)."""
     if not density.compilable or theta.dtype != jnp.float64:
         return _pulled_in_jax(density, weights, theta, trials, index, cotangents)
-    return _pulled(density, weights, theta, trials, index, cotangents)
+    return _pulled(density, threads, weights, theta, trials, index, cotangents)
 
 
 def written_in_jax(
@@ -73,15 +80,15 @@ def _pulled_in_jax(
 
 
 @functools.cache
-def _target(density: Density) -> str:
+def _target(density: Density, threads: int) -> str:
     """Return the name of the foreign function of a density, which XLA is told of once."""
     name = f"likely_pullback_{next(_numbers)}"
-    jax.ffi.register_ffi_target(name, handler(density.compiled_pullback()), platform="cpu")
+    jax.ffi.register_ffi_target(name, handler(density.compiled_pullback(threads)), platform="cpu")
     return name
 
 
 def _call(
-    density: Density, rows: int, arguments: tuple[jax.Array, ...]
+    density: Density, threads: int, rows: int, arguments: tuple[jax.Array, ...]
 ) -> tuple[jax.Array, jax.Array]:
     """Call the foreign function; the gradient has rows or none."""
     theta, trials = arguments[1], arguments[3]
@@ -89,14 +96,15 @@ def _call(
         jax.ShapeDtypeStruct((len(trials),), theta.dtype),
         jax.ShapeDtypeStruct((rows, theta.shape[1]), theta.dtype),
     )
-    call = jax.ffi.ffi_call(_target(density), shapes, vmap_method="sequential")
+    call = jax.ffi.ffi_call(_target(density, threads), shapes, vmap_method="sequential")
     values, gradient = call(*arguments)
     return values, gradient
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _pulled(
     density: Density,
+    threads: int,
     weights: jax.Array,
     theta: jax.Array,
     trials: jax.Array,
@@ -107,7 +115,7 @@ def _pulled(
 
     def native(*arguments: jax.Array) -> tuple[jax.Array, jax.Array]:
         weights, theta, trials, index, cotangents = arguments
-        return _call(density, len(theta), (weights, theta, index, trials, cotangents))
+        return _call(density, threads, len(theta), (weights, theta, index, trials, cotangents))
 
     written = partial(_pulled_in_jax, density)
     return jax.lax.platform_dependent(
@@ -116,7 +124,7 @@ def _pulled(
 
 
 @_pulled.defjvp
-def _pulled_jvp(density: Density, primals: tuple, tangents: tuple) -> tuple:  # type: ignore[type-arg]
+def _pulled_jvp(density: Density, threads: int, primals: tuple, tangents: tuple) -> tuple:  # type: ignore[type-arg]
     weights, theta, trials, index, cotangents = primals
 
     def pulled(rows: jax.Array, weighted: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -126,39 +134,49 @@ def _pulled_jvp(density: Density, primals: tuple, tangents: tuple) -> tuple:  # 
     return found, push(tangents[1], tangents[4])
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _log_density(
-    density: Density, weights: jax.Array, theta: jax.Array, trials: jax.Array, index: jax.Array
+    density: Density,
+    threads: int,
+    weights: jax.Array,
+    theta: jax.Array,
+    trials: jax.Array,
+    index: jax.Array,
 ) -> jax.Array:
     """Do what `log_density_in_jax` does."""
 
     def native(*arguments: jax.Array) -> jax.Array:
         weights, theta, trials, index = arguments
         nothing = jnp.zeros(len(trials), theta.dtype)
-        return _call(density, 0, (weights, theta, index, trials, nothing))[0]
+        return _call(density, threads, 0, (weights, theta, index, trials, nothing))[0]
 
     written = partial(written_in_jax, density)
     return jax.lax.platform_dependent(weights, theta, trials, index, cpu=native, default=written)
 
 
 def _forward(
-    density: Density, weights: jax.Array, theta: jax.Array, trials: jax.Array, index: jax.Array
+    density: Density,
+    threads: int,
+    weights: jax.Array,
+    theta: jax.Array,
+    trials: jax.Array,
+    index: jax.Array,
 ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
     """Compute value and gradient in one pass, as if the value were summed, which it mostly is."""
     ones = jnp.ones(len(trials), theta.dtype)
-    values, gradient = _pulled(density, weights, theta, trials, index, ones)
+    values, gradient = _pulled(density, threads, weights, theta, trials, index, ones)
     return values, (weights, theta, trials, index, gradient)
 
 
 def _backward(
-    density: Density, known: tuple[jax.Array, ...], cotangents: jax.Array
+    density: Density, threads: int, known: tuple[jax.Array, ...], cotangents: jax.Array
 ) -> tuple[jax.Array | None, ...]:
     weights, theta, trials, index, gradient = known
     if len(cotangents) == 0:
         return None, gradient, None, None
 
     def weighted() -> jax.Array:
-        return _pulled(density, weights, theta, trials, index, cotangents)[1]
+        return _pulled(density, threads, weights, theta, trials, index, cotangents)[1]
 
     equal = (cotangents == cotangents[0]).all() & jnp.isfinite(cotangents[0])
     by_theta = jax.lax.cond(equal, lambda: cotangents[0] * gradient, weighted)

@@ -102,7 +102,7 @@ class LawDensity(WrittenInJax, Density):
         """Refuse: there is no compiled code."""
         raise NotImplementedError("this density runs in JAX alone.")
 
-    def compiled_pullback(self) -> Any:
+    def compiled_pullback(self, threads: int = 1) -> Any:
         """Refuse: there is no compiled code."""
         raise NotImplementedError("this density runs in JAX alone.")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from likely.declaration import Declaration
 from likely.kernels import native
-from likely.kernels.native import Kernels, Packed
+from likely.kernels.native import NO_INDEX, Kernels, Packed
 from likely.networks.density import Density
 from likely.networks.in_jax import draw_in_jax, tabulate_in_jax
 from likely.typing import FloatArray
@@ -51,6 +51,14 @@ class CompiledDensity(Density):
         return native.log_densities(
             kernel, _floats(weights), self.packed, self._rows(theta), _floats(trials)
         )
+
+    def values(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+        """Return log densities (n,), without shortcuts between parameter rows."""
+        if not self.compilable or self.kernels.pullback is None:
+            return super().values(weights, theta, trials)
+        kernels, prepared = self.kernels._replace(shortcut=None), _floats(self.prepared(weights))
+        rows, trials = self._rows(theta), _floats(trials)
+        return native.pull(kernels, prepared, self.packed, rows, NO_INDEX, trials, None)[0]
 
     def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
         """Return log densities (r, n)."""
@@ -104,10 +112,10 @@ class CompiledDensity(Density):
     def _prepared_size(self) -> int:
         return len(self.prepared(np.zeros(self.size)))
 
-    def compiled_pullback(self) -> Any:
+    def compiled_pullback(self, threads: int = 1) -> Any:
         """Return the numba function(weights, theta, index, trials, cotangents, wanted)."""
         p = len(self.declaration.parameters)
-        return native.pullback_caller(self.kernels, self._prepared_size, self.packed, p)
+        return native.pullback_caller(self.kernels, self._prepared_size, self.packed, p, threads)
 
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""

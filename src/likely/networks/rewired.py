@@ -108,6 +108,12 @@ class RewiredDensity(CompiledDensity):
         values, slopes = self.general.evaluate(weights, gather(theta, columns, fixed), trials)
         return values, scatter(slopes, columns, theta.shape[1])
 
+    def values(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+        """Return log densities (n,)."""
+        if not self.compilable:
+            return super().values(weights, theta, trials)
+        return self.general.values(weights, gather(theta, *self.wires), trials)
+
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
     ) -> FloatArray:
@@ -130,10 +136,10 @@ class RewiredDensity(CompiledDensity):
         values, slopes = self.general.pull(weights, rows, index, trials, cotangents)
         return values, scatter(slopes, columns, theta.shape[1])
 
-    def compiled_pullback(self) -> Any:
+    def compiled_pullback(self, threads: int = 1) -> Any:
         """Return the numba function(weights, theta, index, trials, cotangents, wanted)."""
         size = len(self.declaration.parameters)
-        return pullback_caller(self.general.compiled_pullback(), *self.wires, size)
+        return pullback_caller(self.general.compiled_pullback(threads), *self.wires, size)
 
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""
