@@ -197,9 +197,9 @@ class Likelihood:
         which = np.arange(len(encoded)) if len(rows) > 1 else np.zeros(len(encoded))
         withheld = silence(encoded, self.declaration.choices, which)
         if withheld is None:
-            return self.density.values(self.weights, rows, encoded)
+            return self.density.log_densities(self.weights, rows, encoded)
         own = rows[withheld.source] if len(rows) > 1 else rows
-        return withheld.combine(self.density.values(self.weights, own, withheld.trials))
+        return withheld.combine(self.density.log_densities(self.weights, own, withheld.trials))
 
     def choice_probability(self, theta: Theta) -> FloatArray:
         """Return the probability of each choice, (rows of theta, choices)."""

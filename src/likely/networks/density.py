@@ -46,7 +46,9 @@ class Density(abc.ABC):
     ) -> tuple[FloatArray, FloatArray]:
         """Return each trial's log density, (n,), and its gradient by its parameters, (n, p)."""
 
-    def values(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+    def log_densities(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> FloatArray:
         """Return log densities (n,) alone, which may cost less than with their gradients."""
         return self.evaluate(weights, theta, trials)[0]
 

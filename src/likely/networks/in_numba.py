@@ -52,10 +52,12 @@ class CompiledDensity(Density):
             kernel, _floats(weights), self.packed, self._rows(theta), _floats(trials)
         )
 
-    def values(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+    def log_densities(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> FloatArray:
         """Return log densities (n,), without shortcuts between parameter rows."""
         if not self.compilable or self.kernels.pullback is None:
-            return super().values(weights, theta, trials)
+            return super().log_densities(weights, theta, trials)
         kernels, prepared = self.kernels._replace(shortcut=None), _floats(self.prepared(weights))
         rows, trials = self._rows(theta), _floats(trials)
         return native.pull(kernels, prepared, self.packed, rows, NO_INDEX, trials, None)[0]

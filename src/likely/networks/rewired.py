@@ -108,11 +108,13 @@ class RewiredDensity(CompiledDensity):
         values, slopes = self.general.evaluate(weights, gather(theta, columns, fixed), trials)
         return values, scatter(slopes, columns, theta.shape[1])
 
-    def values(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
+    def log_densities(
+        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    ) -> FloatArray:
         """Return log densities (n,)."""
         if not self.compilable:
-            return super().values(weights, theta, trials)
-        return self.general.values(weights, gather(theta, *self.wires), trials)
+            return super().log_densities(weights, theta, trials)
+        return self.general.log_densities(weights, gather(theta, *self.wires), trials)
 
     def transform(
         self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
