@@ -1,6 +1,7 @@
 """Milliseconds a gradient of the log posterior takes, beside HSSM in the same run.
 
     uv run python benchmarks/gradient.py [--model ddm] [--trials 4000]
+    uv run python benchmarks/gradient.py --threads 1 2 --trials 40000
     uv run python benchmarks/gradient.py --alone race_3 lba3 ddm_st
 
 Three models of the same trials. In one the drift is that of one of 42 conditions, so that 42 rows
@@ -9,6 +10,8 @@ are; in the last the boundary depends on a second covariate as well. What is lef
 and non-decision time is estimated too. Both packages evaluate value and gradient
 with PyMC's default backend and with JAX; the peer, whose network has the published layers, runs in
 an environment of its own (`peers/hssm_gradient.py`). Medians.
+
+With `--threads`, ours alone, with trials divided among so many threads.
 
 With `--alone`, what compiled code takes of the likelihoods named, without PyMC and without a peer:
 value and gradient of trials of 42 rows of parameters from the box, and of as many rows as trials;
@@ -22,6 +25,7 @@ import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,9 +60,9 @@ def trials(n: int) -> pd.DataFrame:
     return frame.assign(y=rng.normal(size=n))
 
 
-def ours(data: pd.DataFrame, case: str, name: str) -> pm.Model:
+def ours(data: pd.DataFrame, case: str, name: str, threads: int = 1) -> pm.Model:
     """Return our model of a case."""
-    likelihood = lk.load(name)
+    likelihood = lk.load(name).on_threads(threads)
     with pm.Model() as model:
         if case == "42 rows":
             v = pm.Normal("v", 0.0, 2.0, shape=CONDITIONS)[data["condition"].to_numpy()]
@@ -111,6 +115,17 @@ def alone(name: str, n: int) -> list[list[float]]:
     return found
 
 
+def divided(data: pd.DataFrame, name: str, numbers: Sequence[int]) -> None:
+    """Time ours on threads, and print."""
+    for case in CASES:
+        for mode in MODES:
+            found = [
+                f"{1e3 * median(seconds(ours(data, case, name, k), mode)):.3f} ms on {k}"
+                for k in numbers
+            ]
+            print(f"{len(data)} trials, {case}, {mode} backend: {', '.join(found)}", flush=True)
+
+
 def theirs(data: pd.DataFrame, formulas: dict[str, str]) -> dict[str, list[float]]:
     """Time the peer on the same trials."""
     named = data.rename(columns={"choice": "response"}).astype({"response": int})
@@ -136,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="ddm", help="a shipped likelihood with v, a, z and t")
     parser.add_argument("--trials", type=int, default=4000)
+    parser.add_argument("--threads", nargs="+", type=int, default=[], help="without the peer")
     parser.add_argument("--alone", nargs="+", default=[], help="likelihoods, without the peer")
     options = parser.parse_args()
     for name in options.alone:
@@ -149,6 +165,9 @@ def main() -> None:
     if options.alone:
         return
     data = trials(options.trials)
+    if options.threads:
+        divided(data, options.model, options.threads)
+        return
     for case, formulas in CASES.items():
         peer = theirs(data, formulas)
         for mode in MODES:

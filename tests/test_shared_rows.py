@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -12,6 +13,7 @@ import pytest
 from pytensor.gradient import disconnected_grad
 from pytensor.tensor.variable import TensorVariable
 
+import likely as lk
 from likely.shared_rows import shared_rows
 
 GROUP = np.array([0, 1, 2, 0, 1])
@@ -111,3 +113,53 @@ def test_a_single_trial(variables: tuple[TensorVariable, ...]) -> None:
     found = shared_rows([variables[0][np.array([2])], variables[1]], 1)
     assert found is not None
     np.testing.assert_array_equal(found.which, [0])
+
+
+def test_data_that_may_be_replaced_tell_it_when_evaluated(
+    variables: tuple[TensorVariable, ...],
+) -> None:
+    group, single, _ = variables
+    index, covariate = pytensor.shared(GROUP), pytensor.shared(COVARIATE)
+    parameter = pt.exp(group[index]) + single * covariate
+    found = shared_rows([parameter, group[GROUP]], 5)
+    assert found is not None
+    values = found.parameters[0][found.which]
+    for replaced, rows in ((GROUP, 4), (np.zeros(5, dtype=int), 4), (np.array([0, 1, 2, 1, 1]), 5)):
+        index.set_value(replaced)
+        one, other, number = pm.draw([parameter, values, found.number], random_seed=1)
+        np.testing.assert_array_equal(one, other)
+        assert number == rows
+
+
+def test_models_with_data_that_may_be_replaced() -> None:
+    """On every backend, and after they were."""
+    ddm, rng = lk.load("ddm"), np.random.default_rng(3)
+    first, second = rng.integers(0, 3, 40), rng.integers(0, 3, 40)
+    trials = ddm.sample({"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3}, 40, seed=1)
+
+    def model(index: Any) -> pm.Model:
+        with pm.Model() as made:
+            given = pm.Data("index", index) if index is first else index
+            v = pm.Normal("v", 0.0, 1.0, shape=3)
+            ddm("y", v=v[given], a=pm.Normal("a", 1.2, 0.1), z=0.5, t=0.2, observed=trials)
+        return made
+
+    replaced, fixed = model(first), model(second)
+    point = np.array([0.5, 1.0, -1.0, 1.3])
+    expected = _value_and_gradient(fixed, None)(point)
+    for mode in (None, "JAX"):
+        function = _value_and_gradient(replaced, mode)
+        with replaced:
+            pm.set_data({"index": first})
+            before = function(point)[0]
+            pm.set_data({"index": second})
+        found = function(point)
+        assert before != pytest.approx(expected[0])
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-10)
+        np.testing.assert_allclose(found[1], expected[1], rtol=1e-8)
+
+
+def _value_and_gradient(model: pm.Model, mode: str | None) -> Any:
+    function = model.logp_dlogp_function(ravel_inputs=True, mode=mode)
+    function.set_extra_values({})
+    return function

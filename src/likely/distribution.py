@@ -132,7 +132,7 @@ def log_density(
     """Return log densities (...) of values (..., 2), one tensor for each parameter."""
     n = value.type.shape[0] if value.type.ndim == 2 else None
     shared = None
-    if n is not None and all(p.type.ndim <= 1 for p in parameters):
+    if n and all(p.type.ndim <= 1 for p in parameters):
         shared = shared_rows(parameters, n)
     density = _unrestrained(likelihood, parameters, value, shared)
     added = _restraint_of_trials(likelihood, parameters, shared)
@@ -150,11 +150,13 @@ def _unrestrained(
     """Return log densities (...) as the network has them, outside its box too."""
     n = value.type.shape[0] if value.type.ndim == 2 else None
     if n and isinstance(value, TensorConstant):
-        which = np.arange(n) if shared is None else shared.which
+        which = None if shared is None else shared.which
+        if not isinstance(which, np.ndarray):
+            which = np.arange(n)
         withheld = silence(value.data, likelihood.declaration.choices, which)
         if withheld is not None:
             return _with_silence(likelihood, parameters, shared, withheld, n)
-    if shared is not None and len(shared.which):
+    if shared is not None:
         return _by_rows(likelihood, shared, shared.which, value)
     batch = tuple(pt.broadcast_shape(value[..., 0], *parameters))
     theta = parameter_rows(parameters, batch)
@@ -167,17 +169,20 @@ def _restraint_of_trials(
     likelihood: Likelihood, parameters: Sequence[TensorVariable], shared: SharedRows | None
 ) -> TensorVariable:
     """Return what is added to log densities outside the box, of a shape that broadcasts to them."""
-    if shared is None or not len(shared.which):
+    if shared is None:
         return restraint(likelihood, parameters)
     added = restraint(likelihood, shared.parameters)
     return added if all(added.type.broadcastable) else added[shared.which]
 
 
 def _by_rows(
-    likelihood: Likelihood, shared: SharedRows, which: np.ndarray, trials: Any
+    likelihood: Likelihood,
+    shared: SharedRows,
+    which: np.ndarray | TensorVariable,
+    trials: Any,
 ) -> TensorVariable:
     """Return log densities of trials whose parameter rows are known to be shared."""
-    theta = parameter_rows(shared.parameters, (int(shared.which.max()) + 1,))
+    theta = parameter_rows(shared.parameters, (shared.number,))
     index = which if theta.type.shape[0] != 1 else NO_INDEX
     return _judged(likelihood, theta, trials, index)
 

@@ -29,9 +29,9 @@ def share_rows_of_draws(fgraph: Any, node: Apply) -> list[Variable] | None:
     lengths = {p.type.shape[0] for p in parameters if p.type.ndim} - {1}
     n = lengths.pop() if len(lengths) == 1 else None
     shared = None if not n else shared_rows(parameters, n)
-    if shared is None or not len(shared.which):
+    if shared is None:
         return None
-    rows = parameter_rows(shared.parameters, (int(shared.which.max()) + 1,))
+    rows = parameter_rows(shared.parameters, (shared.number,))
     if rows.type.shape[0] == 1:
         return [node.op(weights, rows, uniforms, normals)]
     return [node.op(weights, rows, uniforms, normals, shared.which)]

@@ -3,7 +3,8 @@
 Most parameters are one value a subject or a condition, spread over trials by an index, or a
 regression on columns of data. Trials whose indices and data agree have the same parameters,
 whatever the values of random variables, so that each such row needs to be computed only once. That
-is told from the graph, once, when a model is built.
+is told from the graph, once, when a model is built; or, of data that may be replaced (`pm.Data`),
+at each evaluation.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.compile.ops import ViewOp
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.jax.dispatch.basic import jax_funcify
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 from pytensor.tensor.basic import Alloc, MakeVector
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
@@ -23,8 +31,11 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.type import integer_dtypes
 from pytensor.tensor.variable import TensorConstant, TensorVariable
 
-Take = Callable[[TensorConstant], TensorVariable]
-"""Returns what stands for a constant whose first axis is that of trials."""
+from likely.kernels.caching import engine_version
+from likely.kernels.rows import distinct_rows
+
+Take = Callable[[TensorVariable], TensorVariable]
+"""Returns what stands for data, constants or shared, whose first axis is that of trials."""
 
 
 class SharedRows(NamedTuple):
@@ -32,11 +43,59 @@ class SharedRows(NamedTuple):
 
     Args:
         parameters: one tensor a parameter, of shape (r,) or (1,).
-        which: the row of each trial, (n,).
+        which: the row of each trial, (n,); a tensor if data that may be replaced tell it.
+        number: of rows, r.
     """
 
     parameters: tuple[TensorVariable, ...]
-    which: NDArray[np.int64]
+    which: NDArray[np.int64] | TensorVariable
+    number: int | TensorVariable
+
+
+class DistinctRows(Op):
+    """The place of a representative of each distinct row of an array (n, k), and which each has.
+
+    Outputs are (r,) and (n,). In JAX, where shapes may not depend on values, each is its own.
+    """
+
+    __props__ = ()
+
+    def make_node(self, rows: TensorVariable) -> Apply:
+        """Build the node."""
+        n = rows.type.shape[0]
+        outputs = [pt.tensor(dtype="int64", shape=(None,)), pt.tensor(dtype="int64", shape=(n,))]
+        return Apply(self, [pt.as_tensor(rows, dtype="float64")], outputs)
+
+    def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
+        """Evaluate in compiled code."""
+        found = distinct_rows(np.ascontiguousarray(inputs[0]), len(inputs[0]))
+        outputs[0][0], outputs[1][0] = found
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Places of rows are no function of what is in them that has derivatives."""
+        return [[False, False]]
+
+
+@register_funcify_default_op_cache_key(DistinctRows)
+def numba_funcify_distinct_rows(op: DistinctRows, **_: Any) -> tuple[Any, int]:
+    """Compile for PyMC's default backend."""
+
+    @numba_njit
+    def distinct(rows):  # type: ignore[no-untyped-def]
+        return distinct_rows(np.ascontiguousarray(rows), rows.shape[0])
+
+    return distinct, engine_version()
+
+
+@jax_funcify.register(DistinctRows)
+def jax_funcify_distinct_rows(op: DistinctRows, **_: Any) -> Any:
+    """Translate to JAX."""
+
+    def distinct(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+        places = jnp.arange(len(rows))
+        return places, places
+
+    return distinct
 
 
 class _Unknown(Exception):
@@ -51,26 +110,47 @@ def shared_rows(parameters: Sequence[TensorVariable], n: int) -> SharedRows | No
         n: number of trials.
 
     Returns:
-        The rows; or None if they are not told by indices and data that are constants.
+        The rows; or None if they are not told by indices and data.
     """
-    found: list[NDArray[np.int64]] = []
+    found: list[TensorVariable] = []
 
-    def note(constant: TensorConstant) -> TensorVariable:
-        _, codes = np.unique(constant.data, axis=0, return_inverse=True)
-        found.append(codes.ravel())
-        return constant
+    def note(data: TensorVariable) -> TensorVariable:
+        found.append(data)
+        return data
 
     try:
         _rebuilt(parameters, n, note)
     except (_Unknown, RecursionError):
         return None
-    codes = np.stack(found, axis=1) if found else np.zeros((n, 1), dtype=np.int64)
+    constant = [data for data in found if isinstance(data, TensorConstant)]
+    if len(constant) < len(found):
+        return _told_when_evaluated(parameters, n, found)
+    return _told_now(parameters, n, constant)
+
+
+def _told_now(
+    parameters: Sequence[TensorVariable], n: int, found: Sequence[TensorConstant]
+) -> SharedRows:
+    """Return rows of parameters that constants tell."""
+    each = [np.unique(x.data, axis=0, return_inverse=True)[1].ravel() for x in found]
+    codes = np.stack(each, axis=1) if each else np.zeros((n, 1), dtype=np.int64)
     _, first, which = np.unique(codes, axis=0, return_index=True, return_inverse=True)
 
-    def pick(constant: TensorConstant) -> TensorVariable:
-        return pt.as_tensor(constant.data[first])
+    def pick(data: TensorVariable) -> TensorVariable:
+        return pt.as_tensor(data.data[first])
 
-    return SharedRows(_rebuilt(parameters, n, pick), which.ravel().astype(np.int64))
+    rebuilt = _rebuilt(parameters, n, pick)
+    return SharedRows(rebuilt, which.ravel().astype(np.int64), len(first))
+
+
+def _told_when_evaluated(
+    parameters: Sequence[TensorVariable], n: int, found: Sequence[TensorVariable]
+) -> SharedRows:
+    """Return rows of parameters that data tell which may be replaced."""
+    columns = [pt.cast(data, "float64").reshape((n, -1)) for data in dict.fromkeys(found)]
+    first, which = DistinctRows()(pt.concatenate(columns, axis=1))
+    rebuilt = _rebuilt(parameters, n, lambda data: data[first])
+    return SharedRows(rebuilt, which, first.shape[0])
 
 
 def parameter_rows(parameters: Sequence[TensorVariable], batch: Sequence[Any]) -> TensorVariable:
@@ -102,6 +182,8 @@ def _rebuilt(
         if isinstance(variable, TensorConstant):
             if variable.data.shape[0] != n:
                 raise _Unknown
+            return take(variable)
+        if isinstance(variable, SharedVariable):
             return take(variable)
         if variable.owner is None:
             raise _Unknown
