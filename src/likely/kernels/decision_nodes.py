@@ -16,7 +16,7 @@ import numpy as np
 from likely.kernels.closing import LAST, relax
 from likely.kernels.factors import log_whole
 from likely.kernels.sides import contracted
-from likely.kernels.vectors import exponential, logarithm
+from likely.kernels.vectors import exponential, logarithm, polynomial
 from likely.typing import FloatArray
 
 REACH = 7.0  # standard deviations of the delay, to both sides, that are integrated over
@@ -29,6 +29,9 @@ _X, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
 _PLACES = 1.0 + _X
 _STEEP = 1.0 / (LAST * LAST)
 _NEAR = 0.01  # below which 1 - exp(-x) is a series
+
+# log(1 + x) = f times this at f^2, with f = x / (2 + x), which is at most 1 / 3.
+_rise = polynomial([2.0 / (2 * k + 1) for k in range(18)])
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 _inlined = numba.njit(
@@ -78,6 +81,7 @@ class Nodes(NamedTuple):
         bells: -away^2 / 2, (N,).
         stretched: the stretched times u, (N,).
         paces: 1 / u, (N,).
+        overs: 1 / sqrt(u), (N,).
         weights: shares, times du / ds, times u^-1.5, (N,).
         faster: derivatives of u by the closing rate, (N,).
         steeper: those of log du / ds, (N,).
@@ -89,6 +93,7 @@ class Nodes(NamedTuple):
     bells: FloatArray
     stretched: FloatArray
     paces: FloatArray
+    overs: FloatArray
     weights: FloatArray
     faster: FloatArray
     steeper: FloatArray
@@ -111,7 +116,7 @@ def room_for_nodes():  # type: ignore[no-untyped-def]
     """Return workspace for the nodes of one trial."""
     return Nodes(
         np.empty(NODES), np.empty(NODES), np.empty(NODES), np.empty(NODES), np.empty(NODES),
-        np.empty(NODES), np.empty(NODES), np.empty(NODES), np.empty(NODES),
+        np.empty(NODES), np.empty(NODES), np.empty(NODES), np.empty(NODES), np.empty(NODES),
     )  # fmt: skip
 
 
@@ -164,29 +169,28 @@ def _place(first, last, latest, sd, times, shares, away, bells):  # type: ignore
     for n in range(NODES):
         w = first + half * _PLACES[n]
         fall = exponential(-abs(w))
-        whole = 1.0 + fall
-        seen = whole - 1.0  # what is left of it: the logarithm is no better
-        excess = logarithm(whole) * (fall / seen) if seen > 0.0 else fall
-        y = max(w, 0.0) + excess
+        both = 1.0 / ((1.0 + fall) * (2.0 + fall))  # one division for two
+        f = fall * (1.0 + fall) * both
+        y = max(w, 0.0) + f * _rise(f * f)
         times[n], away[n] = sd * y, latest - y
         bells[n] = -0.5 * away[n] * away[n]
-        shares[n] = _WEIGHTS[n] * half * ((1.0 if w >= 0.0 else fall) / whole)
+        shares[n] = _WEIGHTS[n] * half * (1.0 if w >= 0.0 else fall) * (2.0 + fall) * both
 
 
 @contracted
-def _stretch(rate, times, shares, stretched, paces, weights, faster, steeper):  # type: ignore[no-untyped-def]
+def _stretch(rate, times, shares, stretched, paces, overs, weights, faster, steeper):  # type: ignore[no-untyped-def]
     """Write stretched times, and what their density and derivatives take."""
     turn = (1.0 - LAST) / max(rate, 1e-300)
     for n in range(NODES):
         s = times[n]
-        left = 1.0 - rate * s
+        left, beyond = 1.0 - rate * s, turn / LAST + (s - turn) * _STEEP
         inside = left > LAST
-        pull = 1.0 / (left if inside else LAST)
-        slope = pull * pull
-        u = s * pull if inside else turn / LAST + (s - turn) * _STEEP
-        pace = 1.0 / u
-        stretched[n], paces[n] = u, pace
-        weights[n] = shares[n] * slope * pace * math.sqrt(pace)
+        inverse = 1.0 / (left * s if inside else beyond)  # one division for two
+        pull = s * inverse if inside else 1.0 / LAST
+        slope, pace = pull * pull, left * left * inverse if inside else inverse
+        over = math.sqrt(pace)
+        stretched[n], paces[n], overs[n] = s * pull if inside else beyond, pace, over
+        weights[n] = shares[n] * slope * pace * over
         faster[n] = s * s * slope if inside else (slope - pull) * turn / max(rate, 1e-300)
         steeper[n] = 2.0 * s * pull if inside else 0.0
 
@@ -199,8 +203,8 @@ def place_nodes(tile, t, sd, rate, nodes):  # type: ignore[no-untyped-def]
         nodes.times, nodes.shares, nodes.away, nodes.bells,
     )  # fmt: skip
     _stretch(
-        rate, nodes.times, nodes.shares, nodes.stretched, nodes.paces, nodes.weights,
-        nodes.faster, nodes.steeper,
+        rate, nodes.times, nodes.shares, nodes.stretched, nodes.paces, nodes.overs,
+        nodes.weights, nodes.faster, nodes.steeper,
     )  # fmt: skip
 
 

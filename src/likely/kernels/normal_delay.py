@@ -1,9 +1,8 @@
 """Mixtures after a delay that is normal from trial to trial, if positive, in compiled float64.
 
 `likely.networks.normal_delay` says what their law is, and has it in JAX. Densities are sums over
-terms and nodes (`likely.kernels.node_terms`); probabilities of no response, which are rare, are
-made one node at a time, from logarithms. As far as derivatives are concerned, nodes depend on no
-parameter.
+terms and nodes (`likely.kernels.node_terms`), and so are probabilities of no response
+(`likely.kernels.node_survival`). As far as derivatives are concerned, nodes depend on no parameter.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from likely.kernels.accumulators import TINY
 from likely.kernels.decision_nodes import (
     NODES,
     TRIALS,
@@ -25,9 +25,10 @@ from likely.kernels.decision_nodes import (
     room_for_nodes,
     room_for_trials,
 )
-from likely.kernels.factors import LATER, LEAST_LOG, factor, log_whole, rate_of
+from likely.kernels.factors import LEAST_LOG, log_whole, rate_of
 from likely.kernels.inverse_gaussian import HALF_LOG_TWO_PI, log_ndtr
 from likely.kernels.mixture_terms import LEAST, MOST
+from likely.kernels.node_survival import undecided, undecided_from_logarithms
 from likely.kernels.node_terms import (
     add_moments,
     by_moments,
@@ -54,8 +55,9 @@ class _Room(NamedTuple):
         nodes: of one trial.
         each: what terms contribute at nodes, (terms, N).
         sums: sums of these over terms, (N,).
-        logs: logs of probabilities of no decision, (N,).
-        by: their derivatives by outputs and time, (N, m + 1).
+        masses: weights of nodes, (N,).
+        found: derivatives by outputs (m,).
+        by: those of each node, by outputs and time, (N, m + 1).
         work: numbers for one factor (5, terms).
     """
 
@@ -63,7 +65,8 @@ class _Room(NamedTuple):
     nodes: Nodes
     each: FloatArray
     sums: FloatArray
-    logs: FloatArray
+    masses: FloatArray
+    found: FloatArray
     by: FloatArray
     work: FloatArray
 
@@ -178,32 +181,24 @@ def _dense(at, known, r, span, cotangent, sums):  # type: ignore[no-untyped-def]
 @_compiled
 def _undecided(at, known, outputs, r, t, cotangent, sums):  # type: ignore[no-untyped-def]
     """Return the log probability of no response by the time of a trial; add its derivatives."""
-    nodes, logs, terms = at.nodes, at.logs, known.plain.shape[2]
-    # Before the first node nothing is decided.
+    nodes = at.nodes
     until = at.tile.begins[t] - at.tile.latest[t]
-    waiting = log_ndtr(until)
-    best = waiting
-    for n in range(NODES):
-        logs[n] = factor(outputs[r], terms, (0, terms), nodes.times[n], LATER, at.work, at.by[n])
-        logs[n] += math.log(nodes.shares[n]) + nodes.bells[n] - HALF_LOG_TWO_PI
-        best = max(best, logs[n])
-    if not best > LEAST_LOG:
-        return -np.inf
-    rest = math.exp(waiting - best)
-    total = rest
-    for n in range(NODES):
-        at.sums[n] = math.exp(logs[n] - best)
-        total += at.sums[n]
-    value = best + math.log(total) - known.positive[r]
+    waiting = log_ndtr(until)  # before the first node nothing is decided
+    top = undecided(nodes, known.plain[r], outputs, at.masses, at.sums, at.found)
+    rest, decided = math.exp(waiting - top), at.sums.sum()
+    if not rest + decided >= TINY:
+        top = undecided_from_logarithms(nodes, outputs, waiting, at.work, at.by, at.sums, at.found)
+        if not top > LEAST_LOG:
+            return -np.inf
+        rest, decided = math.exp(waiting - top), at.sums.sum()
+    total = rest + decided
+    value = top + math.log(total) - known.positive[r]
     if cotangent == 0.0 or value > 0.0:
         return min(value, 0.0)
-    scale, decided = cotangent / total, 0.0
-    for n in range(NODES):
-        decided += at.sums[n]
-        for j in range(outputs.shape[1]):
-            sums.by_outputs[r, j] += scale * at.sums[n] * at.by[n, j]
+    scale, late = cotangent / total, rest * _hazard(until, waiting)
+    for j in range(len(at.found)):
+        sums.by_outputs[r, j] += scale * at.found[j]
     away, squared = spread(at.sums, nodes.away)
-    late = rest * _hazard(until, waiting)
     sums.later[r] += scale * (away + late) - cotangent * known.cut[r]
     sums.wider[r] += scale * (squared - decided - late * until)
     sums.wider[r] += cotangent * known.cut[r] * known.means[r] / known.sds[r]
@@ -219,7 +214,7 @@ def _together(known, outputs, at, n, components, cotangents, values, sums):  # t
         i, r, chosen = tile.trials[t], tile.rows[t], tile.chosen[t]
         place_nodes(tile, t, known.sds[r], known.rates[r], at.nodes)
         if chosen == NOBODY:
-            values[i] = _undecided(at, known, outputs, r, t, cotangents[i], sums)
+            values[i] = _undecided(at, known, outputs[r], r, t, cotangents[i], sums)
             continue
         span = (0, known.plain.shape[2])
         if chosen != ANY:
@@ -314,6 +309,7 @@ def _room(form):  # type: ignore[no-untyped-def]
         np.empty((terms, NODES)),
         np.empty(NODES),
         np.empty(NODES),
+        np.empty(size),
         np.empty((NODES, size + 1)),
         np.empty((5, terms)),
     )
