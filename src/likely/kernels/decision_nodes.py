@@ -29,6 +29,7 @@ _X, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
 _PLACES = 1.0 + _X
 _STEEP = 1.0 / (LAST * LAST)
 _NEAR = 0.01  # below which 1 - exp(-x) is a series
+_FAINT = -40.0  # exponents: nothing beside 1; powers of smaller numbers would be subnormal ones
 
 # log(1 + x) = f times this at f^2, with f = x / (2 + x), which is at most 1 / 3.
 _rise = polynomial([2.0 / (2 * k + 1) for k in range(18)])
@@ -168,7 +169,7 @@ def _place(first, last, latest, sd, times, shares, away, bells):  # type: ignore
     half = 0.5 * (last - first)
     for n in range(NODES):
         w = first + half * _PLACES[n]
-        fall = exponential(-abs(w))
+        fall = exponential(max(-w, _FAINT) if w >= 0.0 else w)
         both = 1.0 / ((1.0 + fall) * (2.0 + fall))  # one division for two
         f = fall * (1.0 + fall) * both
         y = max(w, 0.0) + f * _rise(f * f)
