@@ -196,7 +196,7 @@ def _stretch(rate, times, shares, stretched, paces, overs, weights, faster, stee
         steeper[n] = 2.0 * s * pull if inside else 0.0
 
 
-@_compiled
+@_inlined
 def place_nodes(tile, t, sd, rate, nodes):  # type: ignore[no-untyped-def]
     """Write the nodes of a trial of the tile, with the sd of delays and the closing rate."""
     _place(

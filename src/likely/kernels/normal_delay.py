@@ -40,6 +40,7 @@ from likely.kernels.node_terms import (
 )
 from likely.kernels.parts import ANY, NEITHER, NOBODY, Law, chosen_of, decision, kernels_of
 from likely.kernels.rng import normal
+from likely.kernels.sides import inlined
 from likely.typing import FloatArray
 
 SHORTEST = 1e-5  # seconds: a smaller standard deviation is one of that
@@ -144,7 +145,7 @@ def _known(form, block, outputs):  # type: ignore[no-untyped-def]
     return known
 
 
-@_compiled
+@inlined
 def _put(tile, known, n, i, r, chosen, s):  # type: ignore[no-untyped-def]
     """Put a trial with a time s > 0 at a place of the tile."""
     sd = known.sds[r]
@@ -155,7 +156,7 @@ def _put(tile, known, n, i, r, chosen, s):  # type: ignore[no-untyped-def]
     tile.barriers[n], tile.roots[n] = known.barriers[r], np.cbrt(known.barriers[r])
 
 
-@_compiled
+@inlined
 def _dense(at, known, r, span, cotangent, sums):  # type: ignore[no-untyped-def]
     """Return the log density of some terms at the nodes' trial; add its derivatives."""
     nodes, each, plain = at.nodes, at.each, known.plain[r]
@@ -178,7 +179,7 @@ def _dense(at, known, r, span, cotangent, sums):  # type: ignore[no-untyped-def]
     return top + math.log(total) - known.positive[r] - 2.0 * HALF_LOG_TWO_PI
 
 
-@_compiled
+@inlined
 def _undecided(at, known, outputs, r, t, cotangent, sums):  # type: ignore[no-untyped-def]
     """Return the log probability of no response by the time of a trial; add its derivatives."""
     nodes = at.nodes
