@@ -13,8 +13,7 @@ recover, as the model's page says, are marked.
     uv run python benchmarks/recovery.py ddm --figure recovery    # recovery/ddm.png
     uv run python benchmarks/recovery.py --page docs/recovery.md
 
-A mixture or a closed form takes 3 to 6 minutes on one core, a race of networks 6 to 17, and
-ddm_normal_st, which runs in JAX alone, hours; where JAX finds a GPU, minutes.
+A mixture or a closed form takes 3 to 6 minutes on one core, a race of networks 6 to 17.
 """
 
 from __future__ import annotations

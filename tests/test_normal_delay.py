@@ -206,7 +206,6 @@ def test_likelihood_is_as_good_as_that_of_ddm(likelihood: Likelihood, row: Float
 
 def test_likelihood_and_gradients_are_finite_everywhere(likelihood: Likelihood) -> None:
     """Wherever there may be responses: at any time after 0, in corners of the box."""
-    # As few rows as the other tests have, so that nothing is compiled anew.
     rows = np.array(
         [[v, a, 0.05, m, s] for v, a in ((6.0, 0.2), (-6.0, 4.0)) for m in (0.0, 2.25)
          for s in (0.0, 0.5)]
@@ -221,6 +220,22 @@ def test_likelihood_and_gradients_are_finite_everywhere(likelihood: Likelihood) 
     assert np.isfinite(values).all()
     assert np.isfinite(gradients).all()
     assert (values[trials[:, 1] == NO_RESPONSE] <= 0.0).all()
+
+
+def test_steady_delays_are_a_shift(likelihood: Likelihood) -> None:
+    """However steady: from 1e-5 s on they are told apart no more, nor is there a gradient."""
+    steady = lk.load("ddm")
+    times = np.concatenate([np.linspace(0.4, 3.0, 12)] * 2)
+    codes = np.repeat([1.0, NO_RESPONSE], 12)
+    trials = np.stack([times, codes], 1)
+    expected, _ = steady.density.evaluate(steady.weights, np.array([[1.0, 1.2, 0.4, 0.3]]), trials)
+    for sd in (0.0, 1e-9, 1e-5):
+        row = np.array([[1.0, 1.2, 0.4, 0.3, sd]])
+        found, gradients = likelihood.density.evaluate(likelihood.weights, row, trials)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+        assert (gradients[:, 4] == 0.0).all()
+        drawn = likelihood.sample(row[0], 200, seed=1)
+        assert (drawn.rt > 0.3).all()
 
 
 @EVERY

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import likely as lk
+from likely.networks.mixture import MixtureDensity
 from likely.regression.sampler import begun
 from likely.regression.starting import pooled, starting_points
 
@@ -73,9 +74,11 @@ def test_no_start_is_found_where_constraints_allow_none() -> None:
     assert pooled(lk.specify(trials, model="ddm_st", fixed={"st": 0.3}), 1) == {}
 
 
-def test_chains_differ_where_no_start_is_looked_for() -> None:
+def test_chains_differ_where_no_start_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a density has no compiled code."""
+    monkeypatch.setattr(MixtureDensity, "compilable", False)
     trials = pd.DataFrame({"rt": np.linspace(0.5, 1.5, 40), "choice": [-1, 1] * 20})
-    plan = lk.specify(trials, model="ddm_normal_st", fixed={"st": 0.05})
+    plan = lk.specify(trials, model="ddm")
     assert begun({"nuts_sampler": "nutpie"}, plan, 1) == {"nuts_sampler": "nutpie"}
 
 

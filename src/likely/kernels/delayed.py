@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from likely.kernels.closing import relax
 from likely.kernels.factors import (
     LATER,
     LEAST_LOG,
@@ -26,11 +25,10 @@ from likely.kernels.factors import (
     log_whole,
     rate_of,
 )
-from likely.kernels.mixture import pick
 from likely.kernels.mixture_terms import LEAST, MOST
 from likely.kernels.native import Kernels
-from likely.kernels.parts import ANY, NEITHER, NOBODY, Law, chosen_of, kernels_of
-from likely.kernels.rng import inverse_gaussian, uniform
+from likely.kernels.parts import ANY, NEITHER, NOBODY, Law, chosen_of, decision, kernels_of
+from likely.kernels.rng import uniform
 from likely.kernels.sides import TRIALS, Tile, coefficients, put, room_for_tile
 from likely.kernels.window import START, back, by_moments, judge
 from likely.typing import FloatArray
@@ -261,16 +259,10 @@ def _judge(form, at, block, outputs, trials, cotangents, values, by_outputs, by_
 @_compiled
 def _draw(form, outputs, row, state):  # type: ignore[no-untyped-def]
     """Do what `Law` says of `draw`."""
-    terms = len(form.choices) * form.part.components
-    u, state = uniform(state)
-    k = pick(outputs[0], terms, u)
-    mean, shape = math.exp(outputs[0, terms + k]), math.exp(outputs[0, 2 * terms + k])
-    s, state = inverse_gaussian(mean, shape, state)
-    if outputs.shape[1] > 3 * terms:
-        s = relax(s, outputs[0, 3 * terms])
+    s, chosen, state = decision(form, outputs[0], state)
     u, state = uniform(state)
     delay = row[form.non_decision] + (2.0 * u - 1.0) * row[form.others[0]]
-    return delay + s, k // form.part.components, state
+    return delay + s, chosen, state
 
 
 @functools.cache

@@ -15,14 +15,11 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from likely.kernels.closing import relax
 from likely.kernels.factors import DENSITY, EARLIER, LATER, WHOLE, factor, log_mixed, rate_of
-from likely.kernels.mixture import pick
 from likely.kernels.mixture_terms import LEAST, MOST
 from likely.kernels.native import Kernels
-from likely.kernels.parts import NEITHER, NOBODY, Law, chosen_of, kernels_of
+from likely.kernels.parts import NEITHER, NOBODY, Law, chosen_of, decision, kernels_of
 from likely.kernels.race_terms import SCALE, tail
-from likely.kernels.rng import inverse_gaussian, uniform
 from likely.kernels.sides import (
     LOWEST,
     TRIALS,
@@ -303,23 +300,10 @@ def _judge(form, at, block, outputs, trials, cotangents, values, by_outputs, by_
 
 
 @_compiled
-def _decision(outputs, terms, state):  # type: ignore[no-untyped-def]
-    """Draw the time and the choice of a stage."""
-    u, state = uniform(state)
-    k = pick(outputs, terms, u)
-    mean, shape = math.exp(outputs[terms + k]), math.exp(outputs[2 * terms + k])
-    s, state = inverse_gaussian(mean, shape, state)
-    if len(outputs) > 3 * terms:
-        s = relax(s, outputs[3 * terms])
-    return s, k // (terms // 2), state
-
-
-@_compiled
 def _draw(form, outputs, row, state):  # type: ignore[no-untyped-def]
     """Do what `Law` says of `draw`."""
-    terms = 2 * form.part.components
-    first, high, state = _decision(outputs[0], terms, state)
-    second, low, state = _decision(outputs[1 + high], terms, state)
+    first, high, state = decision(form, outputs[0], state)
+    second, low, state = decision(form, outputs[1 + high], state)
     shift = row[form.non_decision] if form.non_decision >= 0 else 0.0
     return shift + max(first, second), 2 * high + low, state
 

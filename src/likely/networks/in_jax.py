@@ -1,4 +1,4 @@
-"""Densities that run in JAX alone: what they share.
+"""Densities given by a law in JAX: what they share.
 
 A density's law at a parameter row (see `likely.networks.law`) may take a network, and thousands of
 trials may share a row: laws are made once for each distinct row, and so are their derivatives.
@@ -53,62 +53,6 @@ class WrittenInJax(Density):
     ) -> jax.Array:
         """Trials (n, 2); all their randomness comes from the bits of the first uniform."""
         return draws_of_law(self, weights, theta, uniforms, normals)
-
-
-class LawDensity(WrittenInJax, Density):
-    """A density given by a law in JAX.
-
-    To add one, write a frozen, hashable dataclass with `declaration`, `shapes`, `specification` and
-    `law`, and add it to `likely.files.KINDS`.
-    """
-
-    @property
-    def compilable(self) -> bool:
-        """Never."""
-        return False
-
-    def unanswerable(self, trials: FloatArray) -> str | None:
-        """Return None: laws know densities, choice probabilities and survival."""
-        return None
-
-    def evaluate(
-        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return log densities (n,) and their gradients (n, p)."""
-        return evaluate_in_jax(self, weights, theta, trials)
-
-    def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
-        """Return log densities (r, n)."""
-        return tabulate_in_jax(self, weights, theta, trials)
-
-    def transform(
-        self, weights: FloatArray, theta: FloatArray, uniforms: FloatArray, normals: FloatArray
-    ) -> FloatArray:
-        """Return trials (n, 2)."""
-        return draw_in_jax(self, weights, theta, uniforms, normals)
-
-    def prepared(self, weights: FloatArray) -> FloatArray:
-        """Return them as they are."""
-        return weights
-
-    def pull(
-        self,
-        weights: FloatArray,
-        theta: FloatArray,
-        index: np.ndarray,
-        trials: FloatArray,
-        cotangents: FloatArray | None,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Refuse: there is no compiled code."""
-        raise NotImplementedError("this density runs in JAX alone.")
-
-    def compiled_pullback(self, threads: int = 1) -> Any:
-        """Refuse: there is no compiled code."""
-        raise NotImplementedError("this density runs in JAX alone.")
-
-    def compiled_draws(self) -> Any:
-        """Refuse: there is no compiled code."""
-        raise NotImplementedError("this density runs in JAX alone.")
 
 
 class HasLaw(Protocol):

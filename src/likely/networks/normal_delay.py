@@ -22,16 +22,13 @@ from jax.scipy.special import log_ndtr, logsumexp
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json, typed
 from likely.errors import FileFormatError
-from likely.networks.in_jax import LawDensity
+from likely.kernels.decision_nodes import DROP, NODES, REACH, ROUNDS
+from likely.kernels.native import Kernels
+from likely.kernels.normal_delay import NORMAL_DELAY, SHORTEST
+from likely.networks.assembled import AssembledDensity
 from likely.networks.inverse_gaussian import Mixture, relax, stretch
 from likely.networks.mixture import MixtureDensity
-from likely.networks.wiring import wired
-
-SHORTEST = 1e-5  # seconds: a smaller standard deviation is one of that
-REACH = 7.0  # standard deviations of the delay, to both sides, that are integrated over
-DROP = 25.0  # early times are left out where their density is exp(-DROP) of the highest
-ROUNDS = 6  # of iterations that begin close
-NODES = 32
+from likely.networks.wiring import Wiring, wired
 
 _X, _W = np.polynomial.legendre.leggauss(NODES)
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -164,7 +161,7 @@ def _peak(rest: jax.Array, barrier: jax.Array) -> jax.Array:
 
 
 @dataclass(frozen=True)
-class NormallyDelayedDensity(LawDensity):
+class NormallyDelayedDensity(AssembledDensity):
     """Form of a mixture whose non-decision time is normal.
 
     Args:
@@ -208,14 +205,29 @@ class NormallyDelayedDensity(LawDensity):
         }
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the weight arrays."""
-        return self.mixture.shapes
+    def part(self) -> MixtureDensity:
+        """The form of the mixture."""
+        return self.mixture
+
+    @property
+    def parts(self) -> Wiring:
+        """Its parameters, which are the model's own, and no non-decision time."""
+        steady = self.mixture.declaration
+        return (tuple(0.0 if n == steady.non_decision else n for n in steady.names),)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of mean and standard deviation of the delay."""
+        return self.mean, self.sd
+
+    @property
+    def kernels(self) -> Kernels:
+        """The loops of its compiled code."""
+        return NORMAL_DELAY
 
     def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> NormallyDelayedMixture:
         """Return the law at parameter rows (n, p)."""
-        steady = self.mixture.declaration
-        wires = tuple(0.0 if n == steady.non_decision else n for n in steady.names)
+        (wires,) = self.parts
         mixture = self.mixture.law(arrays, wired(self.declaration, wires, theta))
-        mean, sd = (theta[:, self.declaration.names.index(n)] for n in (self.mean, self.sd))
+        mean, sd = (theta[:, self.declaration.names.index(name)] for name in self.others)
         return NormallyDelayedMixture(mixture, mean, sd)
