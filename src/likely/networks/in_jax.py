@@ -9,13 +9,11 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from likely.declaration import Declaration
 from likely.kernels.rows import distinct_rows
 from likely.networks.density import Density
 from likely.networks.law import Law, all_observed, coded_log_density, onset, supported
@@ -35,91 +33,46 @@ class WrittenInJax(Density):
     def evaluate_in_jax(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return log densities (n,) and their gradients (n, p)."""
-        return evaluate_in_jax(self, weights, theta, trials)
+        """Return log densities (n,) and gradients (n, p) of trials at rows (1, p) or (n, p)."""
+        parts = []
+        for begin in range(0, max(len(trials), 1), AT_ONCE):
+            part = slice(begin, begin + AT_ONCE)
+            rows = theta if len(theta) == 1 else theta[part]
+            parts.append(_part(self, weights, rows, trials[part]))
+        values, gradients = zip(*parts, strict=True)
+        return np.concatenate(values), np.concatenate(gradients)
 
     def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
         """Log density of each trial, (n,)."""
-        return log_density_of_law(self, weights, theta, trials)
+        begins, law = _law(self, weights, theta)
+        value = coded_log_density(self.declaration, law, begins, trials)
+        return jnp.where(supported(self.declaration, theta), value, -jnp.inf)
 
     def log_density_of_rows(
         self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
     ) -> jax.Array:
         """Log density of each trial, (n,), at row theta[index]."""
-        return log_density_of_rows(self, weights, theta, index, trials)
+        made = (*_law(self, weights, theta), supported(self.declaration, theta))
+        begins, law, possible = jax.tree.map(lambda leaf: leaf[index], made)
+        value = coded_log_density(self.declaration, law, begins, trials)
+        return jnp.where(possible, value, -jnp.inf)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
     ) -> jax.Array:
         """Trials (n, 2); all their randomness comes from the bits of the first uniform."""
-        return draws_of_law(self, weights, theta, uniforms, normals)
+        n = len(normals)
+        theta = jnp.broadcast_to(theta, (n, theta.shape[1]))
+        begins, law = _law(self, weights, theta)
+        if n == 0:
+            return jnp.zeros((0, 2), theta.dtype)
+        s, index = law.draws(_key(uniforms[0]))
+        choice = jnp.asarray(self.declaration.choices, s.dtype)[index]
+        trials = jnp.stack([s + begins, choice], axis=1)
+        return jnp.where(supported(self.declaration, theta)[:, None], trials, jnp.nan)
 
 
-class HasLaw(Protocol):
-    """A density that has a law in JAX."""
-
-    @property
-    def declaration(self) -> Declaration:
-        """Names, box and choices of the model."""
-        ...
-
-    def unflatten(self, weights: Any) -> dict[str, Any]:
-        """Cut the flat array of weights into named arrays."""
-        ...
-
-    def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Law:
-        """Return the law at parameter rows (n, p), given named weights."""
-        ...
-
-
-def evaluate_in_jax(
-    density: HasLaw, weights: FloatArray, theta: FloatArray, trials: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return log densities (n,) and gradients (n, p) of trials (n, 2) at rows (1, p) or (n, p)."""
-    parts = []
-    for begin in range(0, max(len(trials), 1), AT_ONCE):
-        part = slice(begin, begin + AT_ONCE)
-        rows = theta if len(theta) == 1 else theta[part]
-        parts.append(_part(density, weights, rows, trials[part]))
-    values, gradients = zip(*parts, strict=True)
-    return np.concatenate(values), np.concatenate(gradients)
-
-
-def log_density_of_law(
-    density: HasLaw, weights: jax.Array, theta: jax.Array, trials: jax.Array
-) -> jax.Array:
-    """Return the log density of each trial, (n,)."""
-    begins, law = _law(density, weights, theta)
-    value = coded_log_density(density.declaration, law, begins, trials)
-    return jnp.where(supported(density.declaration, theta), value, -jnp.inf)
-
-
-def log_density_of_rows(
-    density: HasLaw, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
-) -> jax.Array:
-    """Return the log density of each trial, (n,), at row theta[index]; laws are made once a row."""
-    made = (*_law(density, weights, theta), supported(density.declaration, theta))
-    begins, law, possible = jax.tree.map(lambda leaf: leaf[index], made)
-    value = coded_log_density(density.declaration, law, begins, trials)
-    return jnp.where(possible, value, -jnp.inf)
-
-
-def draws_of_law(
-    density: HasLaw, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
-) -> jax.Array:
-    """Return trials (n, 2); all their randomness comes from the bits of the first uniform."""
-    n = len(normals)
-    theta = jnp.broadcast_to(theta, (n, theta.shape[1]))
-    begins, law = _law(density, weights, theta)
-    if n == 0:
-        return jnp.zeros((0, 2), theta.dtype)
-    s, index = law.draws(_key(uniforms[0]))
-    choice = jnp.asarray(density.declaration.choices, s.dtype)[index]
-    trials = jnp.stack([s + begins, choice], axis=1)
-    return jnp.where(supported(density.declaration, theta)[:, None], trials, jnp.nan)
-
-
-def _law(density: HasLaw, weights: jax.Array, theta: jax.Array) -> tuple[jax.Array, Law]:
+def _law(density: WrittenInJax, weights: jax.Array, theta: jax.Array) -> tuple[jax.Array, Law]:
     """Return where responses begin, and the law of decision times, at parameter rows."""
     return onset(density.declaration, theta), density.law(density.unflatten(weights), theta)
 
@@ -131,7 +84,7 @@ def _key(uniforms: jax.Array) -> jax.Array:
 
 
 def _part(
-    density: HasLaw, weights: FloatArray, theta: FloatArray, trials: FloatArray
+    density: WrittenInJax, weights: FloatArray, theta: FloatArray, trials: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Evaluate at most `AT_ONCE` trials; sizes are rounded up, so that few are compiled."""
     n = len(trials)
@@ -187,7 +140,7 @@ def _padded(indices: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
 
 @partial(jax.jit, static_argnums=(0, 5))
 def _value_and_gradient(
-    density: HasLaw,
+    density: WrittenInJax,
     weights: jax.Array,
     rows: jax.Array,
     which: jax.Array,

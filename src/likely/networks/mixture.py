@@ -42,7 +42,7 @@ from likely.kernels.mixture import (
 from likely.kernels.native import Kernels, Packed
 from likely.kernels.perceptron import transposed
 from likely.kernels.pullback import mixture_pullback
-from likely.networks.in_jax import evaluate_in_jax, log_density_of_law, log_density_of_rows
+from likely.networks.in_jax import WrittenInJax
 from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.inverse_gaussian import Mixture, draw_trials
 from likely.networks.shapes import weight_shapes
@@ -85,7 +85,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class MixtureDensity(CompiledDensity):
+class MixtureDensity(WrittenInJax, CompiledDensity):
     """Form of a first-passage mixture.
 
     Args:
@@ -198,12 +198,6 @@ class MixtureDensity(CompiledDensity):
         """Return None: it knows densities, choice probabilities and survival."""
         return None
 
-    def evaluate_in_jax(
-        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return log densities (n,) and their gradients (n, p)."""
-        return evaluate_in_jax(self, weights, theta, trials)
-
     @property
     def network(self) -> Perceptron:
         """The perceptron, in Flax."""
@@ -242,16 +236,6 @@ class MixtureDensity(CompiledDensity):
     def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> Mixture:
         """Return the mixtures at parameter rows (n, p)."""
         return self.mixture(self.outputs(arrays, theta))
-
-    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
-        """Log density of each trial, (n,)."""
-        return log_density_of_law(self, weights, theta, trials)
-
-    def log_density_of_rows(
-        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
-    ) -> jax.Array:
-        """Log density of each trial, (n,), at row theta[index]."""
-        return log_density_of_rows(self, weights, theta, index, trials)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array

@@ -13,11 +13,7 @@ from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
 from likely.kernels.native import Kernels, Packed
 from likely.kernels.rewired import draws_caller, gather, pullback_caller, scatter
-from likely.networks.in_jax import (
-    evaluate_in_jax,
-    log_density_of_law,
-    log_density_of_rows,
-)
+from likely.networks.in_jax import WrittenInJax
 from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.inverse_gaussian import Mixture, draw_trials
 from likely.networks.mixture import MixtureDensity
@@ -26,7 +22,7 @@ from likely.typing import FloatArray
 
 
 @dataclass(frozen=True)
-class RewiredDensity(CompiledDensity):
+class RewiredDensity(WrittenInJax, CompiledDensity):
     """Form of the density of a special case: a mixture some of whose parameters are tied or fixed.
 
     Args:
@@ -146,22 +142,6 @@ class RewiredDensity(CompiledDensity):
     def compiled_draws(self) -> Any:
         """Return the numba function(weights, theta, uniforms, normals)."""
         return draws_caller(self.general.compiled_draws(), *self.wires)
-
-    def evaluate_in_jax(
-        self, weights: FloatArray, theta: FloatArray, trials: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return log densities (n,) and their gradients (n, p)."""
-        return evaluate_in_jax(self, weights, theta, trials)
-
-    def log_density(self, weights: jax.Array, theta: jax.Array, trials: jax.Array) -> jax.Array:
-        """Log density of each trial, (n,)."""
-        return log_density_of_law(self, weights, theta, trials)
-
-    def log_density_of_rows(
-        self, weights: jax.Array, theta: jax.Array, index: jax.Array, trials: jax.Array
-    ) -> jax.Array:
-        """Log density of each trial, (n,), at row theta[index]."""
-        return log_density_of_rows(self, weights, theta, index, trials)
 
     def draws(
         self, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
