@@ -46,8 +46,8 @@ def _normally_delayed(*, closing: bool) -> AssembledDensity:
     return NormallyDelayedDensity(lk.models["ddm_normal_st"].declaration, mixture, "t", "st")
 
 
-# Half a minute to compile each.
-SLOW = ("delayed, closing", "parallel", "normally delayed, closing")
+# Half a minute to compile each; `test_normal_delay` has compiled code by default.
+SLOW = ("delayed, closing", "parallel", "normally delayed", "normally delayed, closing")
 MADE = {
     "delayed": lambda: _delayed("full_ddm", closing=False),
     "delayed, closing": lambda: _delayed("ddm_st", closing=True),
