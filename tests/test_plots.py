@@ -20,6 +20,7 @@ from likely.declaration import Declaration, Parameter
 from likely.errors import ParameterError, TrialsError
 from likely.likelihood import Likelihood, Training
 from likely.networks.mixture import MixtureDensity
+from likely.page import WIDE
 from likely.regression import specify
 
 V = Parameter("v", -3.0, 3.0, unit="1/s", description="drift")
@@ -271,6 +272,29 @@ def test_plates_of_a_graph_do_not_overlap() -> None:
     for i, one in enumerate(plates):
         assert not any(one.overlaps(other) for other in plates[i + 1 :])
     assert "s (4)" in [text.get_text() for text in ax.texts]
+
+
+def test_group_effects_are_normal_in_graphs_however_they_are_drawn() -> None:
+    data = TWO.sample(THETA, 40, seed=1).assign(s=np.arange(40) % 4)
+    drawn = []
+    for centred in (True, False):
+        plan = specify(data, model=TWO, formula={"v": "1 + (1|s)"}, noncentered=not centred)
+        ax = plots.model_graph(plan.model)
+        drawn.append(sorted(text.get_text() for text in ax.texts))
+    assert drawn[0] == drawn[1]
+    assert "v_1|s" in drawn[0]
+
+
+def test_graphs_of_more_formulas_are_longer_but_not_wider() -> None:
+    data = TWO.sample(THETA, 40, seed=1).assign(x=np.arange(40), s=np.arange(40) % 4)
+    rich = "1 + x + (x|s)"
+    sizes = []
+    for formula in ({"v": rich}, {"v": rich, "a": rich, "t": rich}):
+        plan = specify(data, model=TWO, formula=formula)
+        sizes.append(plots.model_graph(plan.model).figure.get_size_inches())
+    assert sizes[1][0] == sizes[0][0]
+    assert sizes[1][0] * 96 < WIDE  # CSS pixels; a wider figure scrolls on a phone
+    assert sizes[1][1] > sizes[0][1]
 
 
 def test_graphs_need_no_dimensions_nor_variables() -> None:

@@ -37,6 +37,8 @@ DATA = pd.DataFrame(
         "infinite": [1.0, np.inf, 2.0, 3.0],
         "constant": 2.0,
         "two words": [1.0, 2.0, 3.0, 5.0],
+        "alike": "all",
+        "day": pd.to_datetime(["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]),
     }
 )
 
@@ -187,6 +189,14 @@ def test_group_effects_are_centred_where_groups_have_many_trials() -> None:
          ["v_time", "v_1|number", "v_1|number_sigma", "v_time|number", "v_time|number_sigma"]),
         ("0 + I(time / 2)", ["v_I(time | 2)"]),
         ("(1|flag)", ["v_Intercept", "v_1|flag", "v_1|flag_sigma"]),
+        ("condition/time", ["v_Intercept", "v_condition[b]", "v_condition:time[a]",
+                            "v_condition:time[b]"]),
+        ("0 + condition/`two words`", ["v_condition[a]", "v_condition[b]",
+                                       "v_condition:two words[a]", "v_condition:two words[b]"]),
+        ("condition/I(time / 2) + (time|flag)",
+         ["v_Intercept", "v_condition[b]", "v_condition:I(time | 2)[a]",
+          "v_condition:I(time | 2)[b]", "v_1|flag", "v_1|flag_sigma", "v_time|flag",
+          "v_time|flag_sigma"]),
     ],
 )  # fmt: skip
 def test_coefficients_are_called_after_parameter_and_column(
@@ -213,8 +223,21 @@ def test_coefficients_are_called_after_parameter_and_column(
         ("np.log(coherence)", ParameterError, r"'np.log\(coherence\)' is not finite"),
         ("constant", ParameterError, "'constant' is constant"),
         ("time + twice", ParameterError, r"\(Intercept, time, twice\) are linearly dependent"),
-        ("os.system(coherence)", ParameterError, "the formulas fail on these trials: .*os"),
-        ("encode(coherence)", ParameterError, "the formulas fail on these trials: .*encode"),
+        (
+            "os.system(coherence)",
+            ParameterError,
+            r"'os.system\(coherence\)' of parameter 'v' f.*os",
+        ),
+        ("encode(coherence)", ParameterError, "fails on these trials: .*encode"),
+        ("1|condition", ParameterError, r"stand in parentheses, as in \(1.subject\)"),
+        ("(1||condition)", ParameterError, "uncorrelated anyway"),
+        ("time > 1", ParameterError, r"stand in I\(\)"),
+        ("day", ParameterError, "column 'day' holds dates"),
+        ("0 + alike", ParameterError, "Column 'alike' has one value only; leave it out"),
+        ("(alike|condition)", ParameterError, "Column 'alike' has one value only; leave it out"),
+        ("1 + alike", ParameterError, "'alike' has one value only"),
+        ("bs(time, df=2)", ParameterError, "'bs.*' of parameter 'v' fails .*: df=2 is too small"),
+        ("condition[a]", ParameterError, "'condition.a.' of parameter 'v' fails"),
     ],
 )
 def test_unusable_formulas_are_refused_in_one_line(

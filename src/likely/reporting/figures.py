@@ -11,7 +11,7 @@ import xarray as xr
 
 from likely import plots
 from likely.errors import LikelyError
-from likely.page import Picture
+from likely.page import WIDE, Picture
 from likely.plots.columns import are_times_alone
 from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
@@ -24,6 +24,7 @@ PAIRED = 6
 GROUPS = 3  # elements from which a variable is a family of effects
 MOST_EFFECTS = 6  # caterpillars
 WIDEST_GRAPH = 2200  # CSS pixels
+LEGIBLE_GRAPH = 1000  # CSS pixels, up to which it is still legible on a page
 
 
 def scalars(r: Results, labels: list[str]) -> xr.DataTree:
@@ -115,16 +116,16 @@ def graph(r: Results) -> Picture | None:
     return Picture(
         r.graph,
         "The model: unknown parameters (ellipses), quantities that follow from them (boxes), and "
-        "the trials (shaded).",
+        "the trials (shaded). A frame repeats what is in it, as often as its corner says.",
         "Graph of the model's variables.",
         _graph_width(r.graph),
     )
 
 
 def _graph_width(graph: bytes) -> int:
-    """Return the width in CSS pixels at which the letters of a graph are as large as drawn."""
-    width = int.from_bytes(graph[16:20], "big")
-    return min(round(width * 96 / DPI), WIDEST_GRAPH)
+    """Return a width in CSS pixels: as drawn, but that of the page if it is hardly wider."""
+    width = round(int.from_bytes(graph[16:20], "big") * 96 / DPI)
+    return min(width, WIDE - 1 if width <= LEGIBLE_GRAPH else WIDEST_GRAPH)
 
 
 def cartoon(r: Results) -> Picture | None:
