@@ -136,6 +136,12 @@ def test_times_alone_are_warned_of_where_drifts_have_a_mirror(ddm: lk.Likelihood
     lk.specify(TRIALS[["rt"]], model=ddm, choice=None, priors=one_side)
 
 
+def test_effects_of_one_group_are_warned_of(ddm: lk.Likelihood) -> None:
+    alone = "has effects of subject, of which there is one only.*Leave .1.subject. out"
+    with pytest.warns(UninformedWarning, match=alone):
+        lk.specify(TRIALS.assign(subject="s1"), model=ddm, formula={"v": "1 + (1|subject)"})
+
+
 def test_subjects_that_are_pooled_or_slopes_are_warned_of(ddm: lk.Likelihood) -> None:
     trials = pd.concat([TRIALS] * 30, ignore_index=True).assign(subject=np.arange(90) % 3 + 1)
     with pytest.warns(SubjectsWarning, match="'subject' has 3 values, and no formula uses it"):

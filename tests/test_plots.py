@@ -274,6 +274,19 @@ def test_plates_of_a_graph_do_not_overlap() -> None:
     assert "s (4)" in [text.get_text() for text in ax.texts]
 
 
+@pytest.mark.parametrize("formula", ["0 + x", "1 + x + (x|s)"])
+def test_plates_of_a_graph_hold_whole_nodes_or_nothing_of_them(formula: str) -> None:
+    data = TWO.sample(THETA, 40, seed=1).assign(x=np.arange(40), s=np.arange(40) % 4)
+    ax = plots.model_graph(specify(data, model=TWO, formula={"v": formula}).model)
+    shapes = [p.get_bbox() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    nodes = [p.get_extents().transformed(ax.transData.inverted()) for p in ax.patches
+             if isinstance(p, Ellipse)]  # fmt: skip
+    for plate in (shape for shape in shapes if shape.height > 1.0):
+        for node in nodes:
+            corners = [plate.contains(*corner) for corner in node.corners()]
+            assert all(corners) or not plate.overlaps(node)
+
+
 def test_group_effects_are_normal_in_graphs_however_they_are_drawn() -> None:
     data = TWO.sample(THETA, 40, seed=1).assign(s=np.arange(40) % 4)
     drawn = []

@@ -142,8 +142,10 @@ def _heights(tree: _Tree, plates: Sequence[tuple[str, Sequence[str]]]) -> list[f
     """Return how far down each row is, with room for plates and their labels."""
     above, below = np.zeros(tree.used + 1), np.zeros(tree.used + 1)
     for _, names in plates:
-        above[min(tree.rows[n][0] for n in names)] = ABOVE
-        below[max(tree.rows[n][1] for n in names) + 1] = BELOW
+        # Nodes that stand beside others of the plate may have causes outside it, above and below.
+        rows = [tree.rows[n] for n in names if not set(names) & set(tree.causes[n])]
+        above[min(first for first, _ in rows)] = ABOVE
+        below[max(last for _, last in rows) + 1] = BELOW
     gaps = np.cumsum(above + below)[:-1]
     return [float(row + gap) for row, gap in enumerate(gaps)]
 

@@ -287,7 +287,8 @@ def fit(
         SubjectsWarning: if there is a column of subjects that no formula uses, or one takes their
             numbers for quantities.
         UninformedWarning: if a non-decision time, or both drift and boundary, are to be estimated
-            from choices alone, the side of a drift from times alone, or no trial has a response.
+            from choices alone, the side of a drift from times alone, effects of groups from one
+            group, or hardly any trial, of all or of a subject or condition, has a response.
     """
     require_seed(seed)
     specification = specify(

@@ -116,6 +116,25 @@ def _of_late_levels(
     )
 
 
+def of_lone_groups(formulas: Mapping[str, str], data: pd.DataFrame) -> Iterator[Forewarning]:
+    """Yield a warning for effects of groups of which there is one only.
+
+    Args:
+        formulas: of the parameters that are estimated.
+        data: the trials.
+    """
+    for name, text in formulas.items():
+        for term in formulae.model_description(text).group_terms:
+            columns = sorted(set(map(str, term.factor.var_names)) & set(map(str, data.columns)))
+            if columns and len(data[columns].drop_duplicates()) == 1:
+                yield Forewarning(
+                    f"formula {text!r} of parameter '{name}' has effects of {term.factor.name}, of "
+                    "which there is one only: they cannot be told from the rest of the formula, "
+                    "and their sd will be its prior.",
+                    f"Leave ({term.name}) out.",
+                )
+
+
 def of_subjects(
     subject: str, formulas: Mapping[str, str], used: Iterable[str], data: pd.DataFrame
 ) -> list[Forewarning]:

@@ -22,6 +22,7 @@ from likely.regression.forewarning import (
     Forewarning,
     forewarn,
     of_late,
+    of_lone_groups,
     of_subjects,
     of_unobserved,
 )
@@ -218,6 +219,7 @@ def specify(
     _require_early_start(specification, ceiling)
     found = of_unobserved(declaration, formulas, fixed, given, encoded)
     found += of_late(encoded, data, columns, subject)
+    found += of_lone_groups(formulas, data)
     found += [] if subject is None else of_subjects(subject, formulas, columns, data)
     forewarn(found)  # when nothing is left to refuse
     model.build()
