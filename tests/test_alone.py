@@ -117,7 +117,7 @@ def test_subjects_and_conditions_whose_trials_are_late_are_named(ddm: lk.Likelih
     trials = late(0.5, subject=subject, hard=hard)
     with (
         pytest.warns(UninformedWarning, match="^hard 1: 90% or more of the trials have no resp"),
-        pytest.warns(UninformedWarning, match="^subject s1, s2: .* close to its prior"),
+        pytest.warns(UninformedWarning, match="^subject s1, s2: .* leans on its prior"),
     ):
         lk.specify(trials, model=ddm, formula=formula, deadline=2.0)
     few = late(0.05, subject=subject, hard=hard)

@@ -323,7 +323,7 @@ def test_priors_are_drawn_before_anything_is_fitted() -> None:
     plan = specify(trials, model=TWO, formula=formula)
     drawn = plots.priors(plan, draws=100)
     labels = [ax.get_xlabel() for ax in drawn]
-    assert labels == ["v", "v_Intercept", "v_x", "a", "a_Intercept", "a_1|s_sigma", "t"]
+    assert labels == ["v (1/s)", "v_Intercept", "v_x", "a", "a_Intercept", "a_1|s_sigma", "t (s)"]
     assert drawn[1].get_title() == plan.priors["prior"][0]
     assert all(ax.patches for ax in drawn)
     with pytest.raises(ParameterError, match="7 priors need as many axes, not 2"):

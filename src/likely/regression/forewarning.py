@@ -112,7 +112,7 @@ def _of_late_levels(
     yield Forewarning(
         f"{column.name} {named}: {NEARLY_ALL:.0%} or more of the trials have no response by the "
         f"deadline; they tell little more than {LATE}",
-        f"What is estimated for them alone will be close to its prior. {CHECK}",
+        f"What is estimated for them alone leans on its prior. {CHECK}",
     )
 
 

@@ -154,13 +154,16 @@ def cartoon(r: Results) -> Picture | None:
         "How the model decides: evidence of simulated trials runs to a boundary, and the density "
         f"of response times follows. Drawn with {held}.",
         "Sample paths of evidence between boundaries with densities of response times.",
+        680,
     )
 
 
 def _estimated_row(r: Results) -> tuple[np.ndarray, list[str], list[str]]:
     """Return parameters to draw, and names of those that are estimated: one value, or several."""
     declaration = r.likelihood.declaration
-    row, known, varying = typical_row(declaration), [], []
+    row = typical_row(declaration)
+    known: list[str] = []
+    varying: list[str] = []
     posterior = r.idata["posterior"]
     for i, p in enumerate(declaration.parameters):
         value, found = r.fixed.get(p.name), known
