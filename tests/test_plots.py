@@ -274,10 +274,14 @@ def test_plates_of_a_graph_do_not_overlap() -> None:
     assert "s (4)" in [text.get_text() for text in ax.texts]
 
 
-@pytest.mark.parametrize("formula", ["0 + x", "1 + x + (x|s)"])
-def test_plates_of_a_graph_hold_whole_nodes_or_nothing_of_them(formula: str) -> None:
+@pytest.mark.parametrize(
+    "formula",
+    [{"v": "0 + x"}, {"v": "1 + x + (x|s)"}, {"v": "0 + x", "a": "1 + (1|s)"}, {"a": "(x|s)"}],
+    ids=str,
+)
+def test_plates_of_a_graph_hold_whole_nodes_or_nothing_of_them(formula: dict[str, str]) -> None:
     data = TWO.sample(THETA, 40, seed=1).assign(x=np.arange(40), s=np.arange(40) % 4)
-    ax = plots.model_graph(specify(data, model=TWO, formula={"v": formula}).model)
+    ax = plots.model_graph(specify(data, model=TWO, formula=formula).model)
     shapes = [p.get_bbox() for p in ax.patches if isinstance(p, FancyBboxPatch)]
     nodes = [p.get_extents().transformed(ax.transData.inverted()) for p in ax.patches
              if isinstance(p, Ellipse)]  # fmt: skip

@@ -129,10 +129,10 @@ def _plates(
 
 
 def _undisturbed(plate: Sequence[str], spots: Mapping[str, tuple[int, float]]) -> bool:
-    """Whether no other node lies in the rectangle of these."""
+    """Whether no other node lies in the rectangle of these, nor nearer than the next row."""
     column, row = np.array([spots[n] for n in plate]).T
     return not any(
-        column.min() <= x <= column.max() and row.min() <= y <= row.max()
+        column.min() <= x <= column.max() and row.min() - 1.0 < y < row.max() + 1.0
         for name, (x, y) in spots.items()
         if name not in plate
     )
@@ -157,9 +157,9 @@ def _depths(nodes: Mapping[str, Node], edges: Edges) -> dict[str, int]:
         for parent, child in edges:
             if nodes[child].kind is not NodeType.DATA:
                 depth[child] = max(depth[child], depth[parent] + 1)
-    for name in nodes:
+    for name in sorted(nodes, key=lambda n: -depth[n]):
         below = [depth[child] for parent, child in edges if parent == name]
-        if below and not any(child == name for _, child in edges):
+        if below and nodes[name].kind is not NodeType.OBSERVED_RV:
             depth[name] = min(below) - 1
     for parent, child in edges:
         if nodes[child].kind is NodeType.DATA:
