@@ -15,6 +15,7 @@ import xarray as xr
 from handmade import handmade_ddm
 
 from likely.likelihood import Likelihood
+from likely.regression.forewarning import Forewarning
 
 TRUTH = {"v_Intercept": 0.3, "v_coherence": 2.0, "a": 1.0, "t": 0.3}
 SUBJECTS = ["ann", "bob", "cy", "dee"]
@@ -79,6 +80,7 @@ def finished(seed: int = 1) -> Finished:
         fixed={"z": 0.5},
         priors=_priors(),
         lapses=None,
+        forewarned=[Forewarning("nobody answered.", "Ask again.")],
         sampled=list(TRUTH),
         with_parent=lambda draws: draws,
     )

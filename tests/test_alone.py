@@ -94,6 +94,36 @@ def test_trials_without_any_response_are_warned_of(ddm: lk.Likelihood) -> None:
         lk.specify(silent, model=ddm, deadline=1.0)
 
 
+def late(share: float, **columns: Any) -> pd.DataFrame:
+    """Return 100 trials, of which this share had no response."""
+    trials = pd.concat([TRIALS] * 40, ignore_index=True)[:100].assign(**columns)
+    trials.loc[: round(100 * share) - 1, ["rt", "choice"]] = math.nan
+    return trials
+
+
+def test_trials_that_are_nearly_all_late_are_warned_of(ddm: lk.Likelihood) -> None:
+    with pytest.warns(UninformedWarning, match="95 of 100 trials have no response.*deadline"):
+        plan = lk.specify(late(0.95), model=ddm, deadline=2.0)
+    ((what, remedy, kind),) = plan.forewarned
+    assert "tell little more than that responses come late." in what
+    assert "Check the deadline, which is in seconds" in remedy
+    assert kind is UninformedWarning
+    assert lk.specify(late(0.5), model=ddm, deadline=2.0).forewarned == ()
+
+
+def test_subjects_and_conditions_whose_trials_are_late_are_named(ddm: lk.Likelihood) -> None:
+    formula = {"v": "1 + hard + (1|subject)"}
+    subject, hard = np.repeat(["s1", "s2", "s3"], [25, 25, 50]), np.repeat([1, 0], [25, 75])
+    trials = late(0.5, subject=subject, hard=hard)
+    with (
+        pytest.warns(UninformedWarning, match="^hard 1: 90% or more of the trials have no resp"),
+        pytest.warns(UninformedWarning, match="^subject s1, s2: .* leans on its prior"),
+    ):
+        lk.specify(trials, model=ddm, formula=formula, deadline=2.0)
+    few = late(0.05, subject=subject, hard=hard)
+    lk.specify(few, model=ddm, formula=formula, deadline=2.0)  # warnings are errors
+
+
 def test_what_is_refused_is_not_warned_of(ddm: lk.Likelihood) -> None:
     with pytest.raises(TrialsError, match="unknown column 'coh'"):  # warnings are errors, too
         lk.specify(TRIALS[["rt"]], model=ddm, choice=None, formula={"v": "0 + coh"})
@@ -104,6 +134,12 @@ def test_times_alone_are_warned_of_where_drifts_have_a_mirror(ddm: lk.Likelihood
         lk.specify(TRIALS[["rt"]], model=ddm, choice=None)
     one_side = {"v": bmb.Prior("HalfNormal", sigma=3)}
     lk.specify(TRIALS[["rt"]], model=ddm, choice=None, priors=one_side)
+
+
+def test_effects_of_one_group_are_warned_of(ddm: lk.Likelihood) -> None:
+    alone = "has effects of subject, of which there is one only.*Leave .1.subject. out"
+    with pytest.warns(UninformedWarning, match=alone):
+        lk.specify(TRIALS.assign(subject="s1"), model=ddm, formula={"v": "1 + (1|subject)"})
 
 
 def test_subjects_that_are_pooled_or_slopes_are_warned_of(ddm: lk.Likelihood) -> None:

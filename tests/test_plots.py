@@ -20,6 +20,7 @@ from likely.declaration import Declaration, Parameter
 from likely.errors import ParameterError, TrialsError
 from likely.likelihood import Likelihood, Training
 from likely.networks.mixture import MixtureDensity
+from likely.page import WIDE
 from likely.regression import specify
 
 V = Parameter("v", -3.0, 3.0, unit="1/s", description="drift")
@@ -273,6 +274,46 @@ def test_plates_of_a_graph_do_not_overlap() -> None:
     assert "s (4)" in [text.get_text() for text in ax.texts]
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [{"v": "0 + x"}, {"v": "1 + x + (x|s)"}, {"v": "0 + x", "a": "1 + (1|s)"}, {"a": "(x|s)"}],
+    ids=str,
+)
+def test_plates_of_a_graph_hold_whole_nodes_or_nothing_of_them(formula: dict[str, str]) -> None:
+    data = TWO.sample(THETA, 40, seed=1).assign(x=np.arange(40), s=np.arange(40) % 4)
+    ax = plots.model_graph(specify(data, model=TWO, formula=formula).model)
+    shapes = [p.get_bbox() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    nodes = [p.get_extents().transformed(ax.transData.inverted()) for p in ax.patches
+             if isinstance(p, Ellipse)]  # fmt: skip
+    for plate in (shape for shape in shapes if shape.height > 1.0):
+        for node in nodes:
+            corners = [plate.contains(*corner) for corner in node.corners()]
+            assert all(corners) or not plate.overlaps(node)
+
+
+def test_group_effects_are_normal_in_graphs_however_they_are_drawn() -> None:
+    data = TWO.sample(THETA, 40, seed=1).assign(s=np.arange(40) % 4)
+    drawn = []
+    for centred in (True, False):
+        plan = specify(data, model=TWO, formula={"v": "1 + (1|s)"}, noncentered=not centred)
+        ax = plots.model_graph(plan.model)
+        drawn.append(sorted(text.get_text() for text in ax.texts))
+    assert drawn[0] == drawn[1]
+    assert "v_1|s" in drawn[0]
+
+
+def test_graphs_of_more_formulas_are_longer_but_not_wider() -> None:
+    data = TWO.sample(THETA, 40, seed=1).assign(x=np.arange(40), s=np.arange(40) % 4)
+    rich = "1 + x + (x|s)"
+    sizes = []
+    for formula in ({"v": rich}, {"v": rich, "a": rich, "t": rich}):
+        plan = specify(data, model=TWO, formula=formula)
+        sizes.append(plots.model_graph(plan.model).figure.get_size_inches())
+    assert sizes[1][0] == sizes[0][0]
+    assert sizes[1][0] * 96 < WIDE  # CSS pixels; a wider figure scrolls on a phone
+    assert sizes[1][1] > sizes[0][1]
+
+
 def test_graphs_need_no_dimensions_nor_variables() -> None:
     with pm.Model() as model:
         pm.MvNormal("x", np.zeros(2), np.eye(2), shape=(3, 2))
@@ -286,7 +327,7 @@ def test_priors_are_drawn_before_anything_is_fitted() -> None:
     plan = specify(trials, model=TWO, formula=formula)
     drawn = plots.priors(plan, draws=100)
     labels = [ax.get_xlabel() for ax in drawn]
-    assert labels == ["v", "v_Intercept", "v_x", "a", "a_Intercept", "a_1|s_sigma", "t"]
+    assert labels == ["v (1/s)", "v_Intercept", "v_x", "a", "a_Intercept", "a_1|s_sigma", "t (s)"]
     assert drawn[1].get_title() == plan.priors["prior"][0]
     assert all(ax.patches for ax in drawn)
     with pytest.raises(ParameterError, match="7 priors need as many axes, not 2"):

@@ -233,5 +233,5 @@ def test_recovery_counts_intervals_that_hold_the_truth() -> None:
          "upper": [1.3, 3.5]}
     )  # fmt: skip
     (ax,) = plots.recovery(rows)
-    assert ax.get_title() == "v: 1 of 2 intervals hold the truth"
+    assert ax.get_title() == "v: 1 of 2 hold the truth"
     _save(ax)

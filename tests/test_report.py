@@ -79,6 +79,7 @@ def test_the_command_writes_one_file_that_needs_no_other(folder: Path) -> None:
     assert outcome.code == SUCCESS, outcome.err
     assert str(folder / "report.html") in outcome.out
     assert "draws diverged" in outcome.err
+    assert "warning: Nobody answered. Ask again." in outcome.err
     text = (folder / "report.html").read_text()
     outline = _Outline()
     outline.feed(text)
@@ -88,7 +89,8 @@ def test_the_command_writes_one_file_that_needs_no_other(folder: Path) -> None:
     assert "<script" not in text
     assert outline.pictures >= 12
     for fragment in (
-        "v ~ 1 + coherence + (1|subject)", "z = 0.5 (fixed)", "diverged", "has no certificate",
+        "v ~ 1 + coherence + (1|subject)", "z = 0.5 (fixed)", "diverged", "Nobody answered.",
+        "has no certificate",
         "5.0% of the posterior draws", "lk.fit(", "pymc", "240",
     ):  # fmt: skip
         assert fragment in text, fragment

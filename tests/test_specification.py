@@ -12,17 +12,21 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from handmade import handmade_ddm
 
 import likely as lk
 from likely.declaration import Parameter
 from likely.errors import LikelyError, ParameterError, TrialsError
 from likely.likelihood import Likelihood
 from likely.networks.mixture import MixtureDensity
+from likely.regression.dimensions import without_commas
 from likely.regression.lapses import Lapses
 from likely.regression.links import Identity, Link, Log, Logit, LogitByTrial, link_for
+from likely.regression.sampler import begins
 from likely.regression.specification import Specification, specify
+from likely.results.pointwise import log_likelihood
 
-DDM, ANGLE = lk.load("ddm"), lk.load("angle")
+DDM, ANGLE, TWO = lk.load("ddm"), lk.load("angle"), handmade_ddm()
 DATA = pd.DataFrame(
     {
         "rt": [0.4, 0.6, 0.8, np.nan],
@@ -37,6 +41,8 @@ DATA = pd.DataFrame(
         "infinite": [1.0, np.inf, 2.0, 3.0],
         "constant": 2.0,
         "two words": [1.0, 2.0, 3.0, 5.0],
+        "alike": "all",
+        "day": pd.to_datetime(["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]),
     }
 )
 
@@ -187,6 +193,14 @@ def test_group_effects_are_centred_where_groups_have_many_trials() -> None:
          ["v_time", "v_1|number", "v_1|number_sigma", "v_time|number", "v_time|number_sigma"]),
         ("0 + I(time / 2)", ["v_I(time | 2)"]),
         ("(1|flag)", ["v_Intercept", "v_1|flag", "v_1|flag_sigma"]),
+        ("condition/time", ["v_Intercept", "v_condition[b]", "v_condition:time[a]",
+                            "v_condition:time[b]"]),
+        ("0 + condition/`two words`", ["v_condition[a]", "v_condition[b]",
+                                       "v_condition:two words[a]", "v_condition:two words[b]"]),
+        ("condition/I(time / 2) + (time|flag)",
+         ["v_Intercept", "v_condition[b]", "v_condition:I(time | 2)[a]",
+          "v_condition:I(time | 2)[b]", "v_1|flag", "v_1|flag_sigma", "v_time|flag",
+          "v_time|flag_sigma"]),
     ],
 )  # fmt: skip
 def test_coefficients_are_called_after_parameter_and_column(
@@ -213,8 +227,21 @@ def test_coefficients_are_called_after_parameter_and_column(
         ("np.log(coherence)", ParameterError, r"'np.log\(coherence\)' is not finite"),
         ("constant", ParameterError, "'constant' is constant"),
         ("time + twice", ParameterError, r"\(Intercept, time, twice\) are linearly dependent"),
-        ("os.system(coherence)", ParameterError, "the formulas fail on these trials: .*os"),
-        ("encode(coherence)", ParameterError, "the formulas fail on these trials: .*encode"),
+        (
+            "os.system(coherence)",
+            ParameterError,
+            r"'os.system\(coherence\)' of parameter 'v' f.*os",
+        ),
+        ("encode(coherence)", ParameterError, "fails on these trials: .*encode"),
+        ("1|condition", ParameterError, r"stand in parentheses, as in \(1.subject\)"),
+        ("(1||condition)", ParameterError, "uncorrelated anyway"),
+        ("time > 1", ParameterError, r"stand in I\(\)"),
+        ("day", ParameterError, "column 'day' holds dates"),
+        ("0 + alike", ParameterError, "Column 'alike' has one value only; leave it out"),
+        ("(alike|condition)", ParameterError, "Column 'alike' has one value only; leave it out"),
+        ("1 + alike", ParameterError, "'alike' has one value only"),
+        ("bs(time, df=2)", ParameterError, "'bs.*' of parameter 'v' fails .*: df=2 is too small"),
+        ("condition[a]", ParameterError, "'condition.a.' of parameter 'v' fails"),
     ],
 )
 def test_unusable_formulas_are_refused_in_one_line(
@@ -315,3 +342,40 @@ def test_decimal_commas_are_pointed_out() -> None:
     commas = pd.DataFrame({"rt": ["0,51", "0,62"], "choice": [-1, 1]})
     with pytest.raises(TrialsError, match="'0,51' is not a number; write decimals with a point"):
         lk.specify(commas, model="ddm")
+
+
+def test_dimensions_lose_their_commas_for_a_while() -> None:
+    own = "v_bs(x, df=4)_dim"
+    with pm.Model(coords={own: [0, 1], "plain": [0, 1, 2]}) as model:
+        pm.Normal("v", dims=("plain", own))
+    for _ in range(2):
+        with without_commas(model) as names:
+            ((other, back),) = names.items()
+            assert back == own
+            assert "," not in other
+            assert model.named_vars_to_dims["v"] == ("plain", other)
+            assert model.coords[other] == model.coords[own]
+        assert model.named_vars_to_dims["v"] == ("plain", own)
+
+
+@pytest.mark.slow
+def test_coefficients_whose_names_have_commas_are_drawn_and_saved() -> None:
+    data = TWO.sample({"v": 0.5, "a": 1.0, "z": 0.5, "t": 0.3}, 40, seed=1)
+    data = data.assign(time=np.arange(40.0), subject=np.arange(40) % 4)
+    formula = {"v": "poly(time, 2) + (poly(time, 2)|subject)"}
+    given: dict[str, Any] = {"formula": formula, "fixed": {"z": 0.5}, "seed": 1}
+    fit = lk.fit(data, model=TWO, draws=10, tune=10, chains=2, **given)
+    posterior = fit.idata["posterior"]
+    assert posterior["v_poly(time, 2)"].dims == ("chain", "draw", "v_poly(time, 2)_dim")
+    assert "v_poly(time, 2)__expr_dim" in posterior["v_poly(time, 2)|subject"].dims
+    assert posterior["v_poly(time, 2)"].coords["v_poly(time, 2)_dim"].to_numpy().tolist() == [0, 1]
+    assert fit.predict(draws=2, seed=1).shape[0] == 80
+    pointwise = log_likelihood(fit.model, fit.idata)["log_likelihood"]
+    assert np.isfinite(pointwise["trials"].to_numpy()).all()
+
+
+def test_starts_that_fail_say_so_in_one_line() -> None:
+    with pytest.raises(ParameterError, match="sampling cannot begin.*initvals"), begins():
+        raise RuntimeError("All initialization points failed\n\nCaused by: ...")
+    with pytest.raises(RuntimeError, match="else"), begins():
+        raise RuntimeError("something else")

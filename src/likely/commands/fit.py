@@ -7,6 +7,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -250,10 +251,10 @@ def _recoding_said_once() -> Iterator[None]:
 
 
 def _warn(results: Results) -> None:
-    """Say what the report warns of."""
+    """Say what the report warns of, but for what was said before sampling."""
     from likely.reporting.writing import diagnosis_of
 
-    for warned in diagnosis_of(results).warnings:
+    for warned in diagnosis_of(replace(results, forewarned=())).warnings:
         say(f"warning: {warned.what} {warned.remedy}")
 
 

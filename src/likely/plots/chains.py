@@ -13,7 +13,7 @@ from likely.plots.marginals import marginals
 from likely.plots.predictive import panel_axes
 from likely.plots.style import COLOURS, house_style
 
-COLUMNS = 4
+COLUMNS = 3
 SPREAD = COLOURS[:6]  # of chains
 
 

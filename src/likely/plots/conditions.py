@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,8 +48,9 @@ def conditions(
             f"by={named} makes {len(found)} conditions, too many to draw ({most}); cut a covariate "
             "into a few levels first, for example with pandas.qcut."
         )
+    order = [_places_of(trials[name]) for name in by]
     rows = list(found.itertuples(index=False, name=None))
-    return _ordered(rows)
+    return _ordered(rows, order)
 
 
 def within(
@@ -82,8 +84,20 @@ def by_draw(predicted: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield drawn
 
 
-def _ordered(rows: list[tuple[Hashable, ...]]) -> list[tuple[Hashable, ...]]:
+def _places_of(column: pd.Series[Any]) -> Mapping[Hashable, int]:
+    """Return category -> its place, if the column has categories."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return {}
+    return {category: i for i, category in enumerate(column.dtype.categories)}
+
+
+def _ordered(
+    rows: list[tuple[Hashable, ...]], order: Sequence[Mapping[Hashable, int]]
+) -> list[tuple[Hashable, ...]]:
+    def key(row: tuple[Hashable, ...]) -> Any:
+        return [places.get(value, value) for value, places in zip(row, order, strict=True)]
+
     try:
-        return sorted(rows)
+        return sorted(rows, key=key)
     except TypeError:
         return rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -12,22 +13,17 @@ from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Patch
 from pymc.model_graph import ModelGraph, NodeType, get_node_type
 from pytensor.graph.basic import Constant, Variable
 
+from likely.plots.graph_layout import Node, layout
 from likely.plots.style import INK, PALE, SHADE, axes_or_new, house_style
 
-WIDTH, HEIGHT = 1.7, 0.92  # of a node, in units of the axes
-ACROSS, DOWN = 2.15, 1.75  # between the centres of nodes
-PLATE_GAP = 0.25  # between plates, in columns
-LONG_NAME = 12  # letters; longer names are written smaller
-LETTER = 0.095  # width of a plate's label, a letter
-SWEEPS = 8
-
-
-@dataclass(frozen=True)
-class _Node:
-    name: str
-    text: str
-    kind: NodeType
-    plate: str
+WIDTH, HEIGHT = 1.95, 0.92  # of a node, in units of the axes
+INCHES = 0.72  # a unit of the axes
+LINE = 14  # letters; longer names take two lines, still longer ones smaller letters
+RANDOM = NodeType.FREE_RV, NodeType.OBSERVED_RV
+BREAKS = r"(?<=.)_sigma$", r"(?<=.)[|]", r"(?<=.)[:\[(]", r"(?<=.)[_ ]"  # the best first
+BY_TRIAL = "__obs__"  # what Bambi calls the dimension of trials
+LETTER = 0.1  # width of a plate's label, a letter
+MARGIN = WIDTH / 2 + 0.3, HEIGHT / 2 + 0.6  # of the axes beyond the centres of nodes
 
 
 @house_style()
@@ -35,35 +31,53 @@ def model_graph(model: pm.Model, *, ax: Axes | None = None) -> Axes:
     """Draw the variables of a PyMC model, what depends on what, and the plates they repeat in.
 
     Ellipses are random variables, shaded if observed; boxes are data and deterministic variables.
+    What Bambi makes of unit normals and an sd, such as non-centred group effects, is drawn as the
+    normal that it is.
 
     Args:
         model: any model with named variables.
         ax: axes to draw into; new ones, as large as the graph needs, by default.
     """
     graph = ModelGraph(model)
-    nodes = {n.name: n for n in _nodes(model, graph)}
     parents = graph.make_compute_graph()
+    scaled = _scaled_normals(model, parents)
+    nodes = {n.name: n for n in _nodes(model, graph, scaled)}
     edges = [(p, child) for child in nodes for p in sorted(parents[child]) if p in nodes]
-    places = _layout(nodes, edges)
+    drawn = layout(nodes, edges)
+    places = drawn.places
     x, y = np.array(list(places.values()) or [(0.0, 0.0)]).T
-    width, height = np.ptp(x) + WIDTH + 1.2, np.ptp(y) + HEIGHT + 1.5
-    ax = axes_or_new(ax, (max(0.85 * width, 3.0), max(0.85 * height, 2.0)))
-    for label, names in _plates(nodes).items():
-        _draw_plate(ax, label, _box(names, places, label))
+    width, height = np.ptp(x) + 2 * MARGIN[0], np.ptp(y) + 2 * MARGIN[1]
+    ax = axes_or_new(ax, (max(INCHES * width, 3.0), max(INCHES * height, 2.0)))
+    for label, names in drawn.plates:
+        _draw_plate(ax, label, _box(names, places))
     for parent, child in edges:
-        _draw_edge(ax, places[parent], places[child])
+        _draw_edge(ax, nodes[parent], nodes[child], places)
     for name, node in nodes.items():
         _draw_node(ax, node, places[name])
-    ax.set(xlim=(x.min() - WIDTH / 2 - 0.6, x.max() + WIDTH / 2 + 0.6))
-    ax.set(ylim=(y.min() - HEIGHT / 2 - 0.9, y.max() + HEIGHT / 2 + 0.6), aspect="equal")
+    ax.set(xlim=(x.min() - MARGIN[0], x.max() + MARGIN[0]), aspect="equal")
+    ax.set(ylim=(y.min() - MARGIN[1], y.max() + MARGIN[1]))
     ax.set_axis_off()
     return ax
 
 
-def _nodes(model: pm.Model, graph: ModelGraph) -> Iterator[_Node]:
+def _scaled_normals(model: pm.Model, parents: Mapping[str, set[str]]) -> dict[str, str]:
+    """Return effects that are scaled unit normals, and these, of which nothing else is made."""
+    free = {variable.name for variable in model.free_RVs}
+    found = {}
+    for effect in (variable.name for variable in model.deterministics):
+        for unit in (f"{effect}_offset", f"{effect}_raw"):
+            if unit in free and [n for n, of in parents.items() if unit in of] == [effect]:
+                found[effect] = unit
+    return found
+
+
+def _nodes(model: pm.Model, graph: ModelGraph, scaled: Mapping[str, str]) -> Iterator[Node]:
     for name in graph.vars_to_plot():
-        kind = get_node_type(name, model)
-        yield _Node(name, _symbol(model[name], kind), kind, _plate_label(model, model[name]))
+        if name in scaled.values():
+            continue
+        drawn = model[scaled.get(name, name)]
+        kind = get_node_type(drawn.name, model)
+        yield Node(name, _symbol(drawn, kind), kind, _plate_label(model, model[name]))
 
 
 def _plate_label(model: pm.Model, variable: Variable) -> str:
@@ -79,6 +93,7 @@ def _plate_label(model: pm.Model, variable: Variable) -> str:
         size = _length(model, name) if name in model.dim_lengths else known
         written = "" if size is None else f"{size:,}"
         shown = (name or "").removesuffix("_dim").removesuffix("__factor").removesuffix("__expr")
+        shown = "trial" if shown == BY_TRIAL else shown
         parts.append(f"{shown} ({written})" if shown and written else shown or written or "?")
     return " \N{MULTIPLICATION SIGN} ".join(parts)
 
@@ -91,108 +106,23 @@ def _length(model: pm.Model, dimension: str) -> int:
 
 def _symbol(variable: Variable, kind: NodeType) -> str:
     """Return what kind of variable it is, as PyMC prints it."""
-    if kind not in (NodeType.FREE_RV, NodeType.OBSERVED_RV):
+    if kind not in RANDOM:
         return str(kind.value.lower())
     op = variable.owner.op
     printed = getattr(op, "_print_name", None)
     return str(printed[0] if printed else getattr(op, "name", None) or type(op).__name__)
 
 
-def _layout(
-    nodes: Mapping[str, _Node], edges: Sequence[tuple[str, str]]
-) -> dict[str, tuple[float, float]]:
-    """Place nodes below their ancestors; plates have places of their own, so none overlap.
-
-    A plate lies right of what is in its rows already. Nodes outside any come first, row by row.
-    """
-    depth = _depths(nodes, edges)
-    near: dict[str, list[str]] = {name: [] for name in nodes}
-    for parent, child in edges:
-        near[parent].append(child)
-        near[child].append(parent)
-    x: dict[str, float] = {}
-    ends = dict.fromkeys(depth.values(), 0.0)
-    for members in _columns(nodes, depth):
-        layers = {d: [n for n in members if depth[n] == d] for d in sorted(ends)}
-        outside = nodes[members[0]].plate == ""
-        label = (len(nodes[members[0]].plate) * LETTER + 0.3) / ACROSS
-        widest = max(*map(len, layers.values()), label)
-        inside = range(min(depth[n] for n in members), max(depth[n] for n in members) + 1)
-        left = max(ends[d] for d in inside)
-        for d in inside:
-            layer = layers[d]
-            middle = left if outside else left + 0.5 * (widest - len(layer))
-            x.update((name, middle + i) for i, name in enumerate(layer))
-            ends[d] = (len(layer) if outside else left + widest) + PLATE_GAP
-    rows = _rows(nodes, depth)
-    for sweep in range(SWEEPS):
-        for row in rows if sweep % 2 else rows[::-1]:
-            _untangle(row, near, x)
-    return {name: (ACROSS * x[name], -DOWN * depth[name]) for name in nodes}
-
-
-def _columns(nodes: Mapping[str, _Node], depth: Mapping[str, int]) -> list[list[str]]:
-    """Return the nodes by plate: those outside any first, then from the top of the graph down."""
-    plates: dict[str, list[str]] = {}
-    for name, node in nodes.items():
-        plates.setdefault(node.plate, []).append(name)
-    return [
-        plates[label]
-        for label in sorted(plates, key=lambda p: (p != "", max(depth[n] for n in plates[p]), p))
-    ]
-
-
-def _rows(nodes: Mapping[str, _Node], depth: Mapping[str, int]) -> list[list[str]]:
-    """Return nodes of the same plate and depth, whose places may be exchanged, from the top."""
-    rows: dict[tuple[int, str], list[str]] = {}
-    for name, node in nodes.items():
-        rows.setdefault((depth[name], node.plate), []).append(name)
-    return [rows[key] for key in sorted(rows)]
-
-
-def _untangle(row: list[str], near: Mapping[str, list[str]], x: dict[str, float]) -> None:
-    """Order nodes of one row by the mean place of what they are connected with."""
-    wish = {n: float(np.mean([x[m] for m in near[n]])) if near[n] else x[n] for n in row}
-    places = sorted(x[n] for n in row)
-    x.update(zip(sorted(row, key=lambda n: (wish[n], x[n])), places, strict=True))
-
-
-def _depths(nodes: Mapping[str, _Node], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """Return each node's layer: below its parents, and just above its first child."""
-    depth = dict.fromkeys(nodes, 0)
-    for _ in nodes:
-        for parent, child in edges:
-            if nodes[child].kind is not NodeType.DATA:
-                depth[child] = max(depth[child], depth[parent] + 1)
-    for name in nodes:
-        below = [depth[child] for parent, child in edges if parent == name]
-        if below and not any(child == name for _, child in edges):
-            depth[name] = min(below) - 1
-    for parent, child in edges:
-        if nodes[child].kind is NodeType.DATA:
-            depth[child] = depth[parent] + 1
-    return depth
-
-
-def _plates(nodes: Mapping[str, _Node]) -> dict[str, list[str]]:
-    plates: dict[str, list[str]] = {}
-    for name, node in nodes.items():
-        if node.plate:
-            plates.setdefault(node.plate, []).append(name)
-    return plates
-
-
 _Box = tuple[float, float, float, float]
 
 
-def _box(names: list[str], places: Mapping[str, tuple[float, float]], label: str) -> _Box:
+def _box(names: Sequence[str], places: Mapping[str, tuple[float, float]]) -> _Box:
     """Return left, right, bottom and top of the box round a plate's nodes and its label."""
     x, y = np.array([places[n] for n in names]).T
-    half_width, half_height = WIDTH / 2 + 0.25, HEIGHT / 2 + 0.2
-    half_width = max(half_width, 0.5 * (len(label) * LETTER + 0.3 - np.ptp(x)))
+    half_width, half_height = WIDTH / 2 + 0.18, HEIGHT / 2 + 0.16
     return (
         float(x.min() - half_width), float(x.max() + half_width),
-        float(y.min() - half_height - 0.32), float(y.max() + half_height),
+        float(y.min() - half_height - 0.3), float(y.max() + half_height),
     )  # fmt: skip
 
 
@@ -209,37 +139,35 @@ def _draw_plate(ax: Axes, label: str, box: _Box) -> None:
         label,
         ha="right",
         va="bottom",
-        fontsize=9.5,
+        fontsize=9.5 * min(1.0, (right - left - 0.45) / (LETTER * len(label))),
         zorder=1.5,
         bbox={"fc": "white", "lw": 0, "pad": 1},
     )
 
 
-def _draw_edge(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    ax.add_patch(
-        FancyArrowPatch(
-            _rim(start, end),
-            _rim(end, start),
-            arrowstyle="-|>",
-            mutation_scale=13,
-            color=INK,
-            lw=1.1,
-            shrinkA=0,
-            shrinkB=0,
-            zorder=1,
-        )  # fmt: skip
-    )
+def _draw_edge(
+    ax: Axes, parent: Node, child: Node, places: Mapping[str, tuple[float, float]]
+) -> None:
+    start, end = places[parent.name], places[child.name]
+    arrow = FancyArrowPatch(
+        _rim(parent, start, end), _rim(child, end, start), arrowstyle="-|>", mutation_scale=13,
+        color=INK, lw=1.1, shrinkA=0, shrinkB=0, zorder=1,
+    )  # fmt: skip
+    ax.add_patch(arrow)
 
 
-def _rim(centre: tuple[float, float], towards: tuple[float, float]) -> tuple[float, float]:
-    """Return where the line from a node's centre leaves its ellipse."""
+def _rim(
+    node: Node, centre: tuple[float, float], towards: tuple[float, float]
+) -> tuple[float, float]:
+    """Return where the line from a node's centre leaves its ellipse or box."""
     dx, dy = towards[0] - centre[0], towards[1] - centre[1]
-    scale = 1.0 / max(float(np.hypot(dx / (WIDTH / 2), dy / (HEIGHT / 2))), 1e-9)
+    x, y = abs(dx) / (WIDTH / 2), abs(dy) / (HEIGHT / 2)
+    scale = 1.0 / max(np.hypot(x, y) if node.kind in RANDOM else max(x, y), 1e-9)
     return centre[0] + scale * dx, centre[1] + scale * dy
 
 
-def _draw_node(ax: Axes, node: _Node, place: tuple[float, float]) -> None:
-    random = node.kind in (NodeType.FREE_RV, NodeType.OBSERVED_RV)
+def _draw_node(ax: Axes, node: Node, place: tuple[float, float]) -> None:
+    random = node.kind in RANDOM
     shape: Patch
     if random:
         shape = Ellipse(place, WIDTH, HEIGHT)
@@ -252,9 +180,25 @@ def _draw_node(ax: Axes, node: _Node, place: tuple[float, float]) -> None:
     shape.set(fc=SHADE if shaded else "white", ec=INK, lw=1.3, zorder=2)
     ax.add_patch(shape)
     x, y = place
-    text = f"~ {node.text}" if random else node.text
-    size = 11.0 * min(1.0, LONG_NAME / len(node.name))
+    lines = _lines(node.name)
+    size = min(1.0, LINE / max(map(len, lines))) * (11.0 if len(lines) == 1 else 9.5)
+    written: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 3}
+    above = 0.14 if len(lines) == 1 else 0.13
     ax.text(
-        x, y + 0.14, node.name, ha="center", va="center", weight="bold", fontsize=size, zorder=3
+        x, y + above, "\n".join(lines), weight="bold", fontsize=size, linespacing=0.95, **written
     )
-    ax.text(x, y - 0.19, text, ha="center", va="center", fontsize=9.5, zorder=3)
+    text = f"~ {node.text}" if random else node.text
+    below, small = (0.19, 9.0) if len(lines) == 1 else (0.24, 8.5)
+    ax.text(x, y - below, text, fontsize=small, **written)
+
+
+def _lines(name: str) -> list[str]:
+    """Return a name on one line or two, broken where it is made of parts."""
+    if len(name) <= LINE:
+        return [name]
+    breaks = [m.start() for sign in BREAKS for m in re.finditer(sign, name)]
+    if not breaks:
+        return [name]
+    fitting = [i for i in breaks if max(i, len(name) - i) < LINE]
+    at = fitting[0] if fitting else min(breaks, key=lambda i: max(i, len(name) - i))
+    return [name[:at], name[at:]]

@@ -16,7 +16,7 @@ from likely.plots.style import COLOURS, INK, PALE, house_style
 
 BLUE = COLOURS[1]
 WIDEST = 0.98  # probability of the prior that is shown
-COLUMNS = 4
+COLUMNS = 3
 LOWEST = 0.02  # of the height of the panel: a posterior that is a spike hides the prior
 
 

@@ -69,7 +69,7 @@ def pairs(
 
 
 def _square(k: int) -> np.ndarray:
-    side = max(1.55 * k, 3.0)
+    side = max(1.35 * k, 3.0)
     figure = Figure(figsize=(side, side), layout="constrained")
     return figure.subplots(k, k, squeeze=False, sharex="col")
 

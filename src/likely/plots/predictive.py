@@ -93,7 +93,7 @@ def panel_axes(n: int, axes: Sequence[Axes] | None, columns: int = COLUMNS) -> l
     if axes is None:
         columns = min(columns, n)
         rows = -(-n // columns)
-        size = (3.1 * columns if columns > 1 else 6.4, 2.6 * rows if columns > 1 else 4.2)
+        size = (2.6 * columns, 2.2 * rows) if columns > 1 else (6.4, 4.2)
         figure = Figure(figsize=size, layout="constrained")
         return [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
     if len(axes) < n:

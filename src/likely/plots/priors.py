@@ -70,10 +70,12 @@ def _panels(specification: Specification, draws: int, seed: int) -> Iterator[_Pa
     coefficients = [c for c in table.index if c not in groups]
     sampled = _sampled(specification, coefficients, draws, seed)
     boxes = specification.likelihood.box
+    units = {p.name: p.unit for p in specification.likelihood.declaration.parameters}
     for name in specification.formula:
         values = sampled[name]
         constant = table["prior"].get(name, "over trials")
-        yield _Panel(str(constant), name, values.ravel(), boxes.get(name, (0.0, 1.0)))
+        written = f"{name} ({units[name]})" if units.get(name) else name
+        yield _Panel(str(constant), written, values.ravel(), boxes.get(name, (0.0, 1.0)))
         for label in coefficients:
             if table["parameter"][label] == name and label != name:
                 yield _Panel(table["prior"][label], label, sampled[label], None)

@@ -186,10 +186,8 @@ class _Places:
 def _places(data: pd.DataFrame, x: Hashable) -> _Places:
     require_columns(data, [x])
     column = data[x].dropna()
-    levels = list(pd.unique(column))
+    levels = [level for (level,) in conditions(data, [x], len(column))]
     if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            levels = [c for c in column.dtype.categories if c in set(levels)]
         labels = tuple(map(str, levels))
         return _Places(x, np.arange(len(levels), dtype=np.float64), labels, levels, False)
     if len(levels) <= LEVELS:

@@ -41,7 +41,7 @@ def recovery(recovered: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> 
     axes = panel_axes(len(groups), axes)
     for ax, (parameter, rows) in zip(axes, groups, strict=True):
         _panel(ax, str(parameter), rows)
-    axes[0].set_ylabel("posterior mean and interval")
+    axes[0].set_ylabel("mean and interval")
     return axes
 
 
@@ -53,6 +53,6 @@ def _panel(ax: Axes, name: str, rows: pd.DataFrame) -> None:
     for kept, colour in ((held, BLUE), (~held, RED)):
         ax.vlines(truth[kept], lower[kept], upper[kept], color=colour, lw=1.0, alpha=0.6)
         ax.plot(truth[kept], mean[kept], "o", color=colour, ms=4.0, mew=0)
-    ax.set_title(f"{name}: {held.sum()} of {len(held)} intervals hold the truth", fontsize=10)
+    ax.set_title(f"{name}: {held.sum()} of {len(held)} hold the truth", fontsize=10)
     ax.set_xlabel(f"true {name}")
     ax.xaxis.set_major_locator(MaxNLocator(5))

@@ -22,7 +22,7 @@ def bambi_model(
     """Return a Bambi model, not built, whose intercepts are where covariates are 0.
 
     Raises:
-        ParameterError: if a formula fails on these trials.
+        ParameterError: if a formula fails on these trials; it is named.
     """
     try:
         return bambi.Model(
@@ -35,10 +35,9 @@ def bambi_model(
             extra_namespace={"np": np},
         )
     except Exception as error:  # formulas may call anything, which may raise anything
-        from likely.errors import LikelyError, ParameterError
-        from likely.trials import first_line
+        from likely.errors import LikelyError
+        from likely.regression.failing import failure
 
         if isinstance(error, LikelyError):
             raise
-        reason = f"unknown name {error}" if isinstance(error, KeyError) else first_line(error)
-        raise ParameterError(f"the formulas fail on these trials: {reason}") from error
+        raise failure(formula, family.likelihood.parent, trials, error) from error

@@ -17,10 +17,11 @@ from likely.errors import (
     ParameterError,
     SamplingInterrupted,
 )
+from likely.regression.dimensions import renamed, without_commas
 from likely.regression.drawing import drawn_trials
 from likely.regression.lapses import PROBABILITY, Lapses
 from likely.regression.partial_draws import common_draws, in_numpy
-from likely.regression.sampler import adaptive, begun
+from likely.regression.sampler import adaptive, begins, begun
 from likely.regression.standard import HERE, standard
 from likely.regression.workings import without_workings
 from likely.trial_files import read_trials
@@ -287,7 +288,8 @@ def fit(
         SubjectsWarning: if there is a column of subjects that no formula uses, or one takes their
             numbers for quantities.
         UninformedWarning: if a non-decision time, or both drift and boundary, are to be estimated
-            from choices alone, the side of a drift from times alone, or no trial has a response.
+            from choices alone, the side of a drift from times alone, effects of groups from one
+            group, or hardly any trial, of all or of a subject or condition, has a response.
     """
     require_seed(seed)
     specification = specify(
@@ -318,8 +320,9 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     require_seed(seed)
     sample = {**SAMPLE, **sample}
     arguments = begun(adaptive(sample), specification, seed)
-    with specification.model:
-        idata = in_numpy(pm.sample(random_seed=seed, var_names=specification.sampled, **arguments))
+    with specification.model, without_commas(specification.model) as names, begins():
+        drawn = pm.sample(random_seed=seed, var_names=specification.sampled, **arguments)
+    idata = renamed(in_numpy(drawn), names)
     chains, draws = arguments["chains"], arguments["draws"]
     idata = common_draws(idata)
     found = idata["posterior"].sizes

@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import formulae
 import pandas as pd
 
 from likely.declaration import Declaration
-from likely.errors import SubjectsWarning, UninformedWarning
+from likely.description import FEWEST, MOST_CONDITIONS, NAMED
+from likely.errors import LikelyWarning, SubjectsWarning, UninformedWarning
 from likely.regression.formulas import factors_of, has_trials_of_subjects, is_category
 from likely.regression.standard import HERE
 from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED, TWO_BOUNDARIES
 from likely.typing import FloatArray
 
+NEARLY_ALL = 0.9  # share of late trials from which estimates lean on their priors
+LATE = "that responses come late."
+CHECK = (
+    "Check the deadline, which is in seconds, and which trials have no response; hold posteriors "
+    "against priors, and fix what is known."
+)
 
-def forewarn(
+
+class Forewarning(NamedTuple):
+    """Something to be wary of before anything is drawn.
+
+    Args:
+        what: what the trials or formulas are like.
+        remedy: what follows, and what to do.
+        kind: of the warning.
+    """
+
+    what: str
+    remedy: str
+    kind: type[LikelyWarning] = UninformedWarning
+
+
+def forewarn(found: Iterable[Forewarning]) -> None:
+    """Warn of all that was found."""
+    for each in found:
+        warnings.warn(f"{each.what} {each.remedy}", each.kind, skip_file_prefixes=(HERE,))
+
+
+def of_unobserved(
     declaration: Declaration,
     formulas: Mapping[str, str],
     fixed: Mapping[str, float],
     given: Iterable[str],
     encoded: FloatArray,
-) -> None:
-    """Warn of parameters that these trials cannot tell.
+) -> list[Forewarning]:
+    """Return warnings of parameters that trials without times, or without choices, cannot tell.
 
     Args:
         declaration: of the model.
@@ -32,20 +61,84 @@ def forewarn(
         given: names of priors that replace the default.
         encoded: trials (n, 2).
     """
-    found = _silent(encoded)
+    found: list[Forewarning] = []
     if (encoded[:, 0] == TIME_UNOBSERVED).all():
-        found = [*found, *_of_choices_alone(declaration, formulas, given)]
+        found += _of_choices_alone(declaration, formulas, given)
     responses = encoded[encoded[:, 1] != NO_RESPONSE, 1]
     if len(responses) and (responses == CHOICE_UNOBSERVED).all():
-        found = [*found, *_of_times_alone(declaration, formulas, fixed, given)]
-    for text in found:
-        warnings.warn(text, UninformedWarning, skip_file_prefixes=(HERE,))
+        found += _of_times_alone(declaration, formulas, fixed, given)
+    return found
 
 
-def forewarn_of_subjects(
+def of_late(
+    encoded: FloatArray, data: pd.DataFrame, columns: Iterable[str], subject: str | None
+) -> list[Forewarning]:
+    """Return a warning if nearly all trials, or those of a subject or condition, were late.
+
+    Args:
+        encoded: trials (n, 2).
+        data: the same trials.
+        columns: those of conditions; columns of many values are left out.
+        subject: the column of subjects, if there is one.
+    """
+    late = pd.Series(encoded[:, 1] == NO_RESPONSE, index=data.index)
+    if late.all():
+        return [
+            Forewarning(f"no trial has a response; all that these trials tell is {LATE}", CHECK)
+        ]
+    if late.mean() >= NEARLY_ALL:
+        missed = f"{int(late.sum()):,} of {len(late):,} trials have no response by the deadline"
+        return [Forewarning(f"{missed}; they tell little more than {LATE}", CHECK)]
+    return [
+        warned
+        for column in dict.fromkeys((*columns, *([] if subject is None else [subject])))
+        for warned in _of_late_levels(late, data[column], column == subject)
+    ]
+
+
+def _of_late_levels(
+    late: pd.Series[Any], column: pd.Series[Any], subjects: bool
+) -> Iterator[Forewarning]:
+    values = column.astype(object)
+    if not subjects and values.nunique() > MOST_CONDITIONS:
+        return
+    levels = late.groupby(values).agg(["mean", "size"])
+    bad = levels[(levels["mean"] >= NEARLY_ALL) & (levels["size"] >= FEWEST)].index
+    if not len(bad):
+        return
+    named = ", ".join(map(str, bad[:NAMED])) + (
+        f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    )
+    yield Forewarning(
+        f"{column.name} {named}: {NEARLY_ALL:.0%} or more of the trials have no response by the "
+        f"deadline; they tell little more than {LATE}",
+        f"What is estimated for them alone leans on its prior. {CHECK}",
+    )
+
+
+def of_lone_groups(formulas: Mapping[str, str], data: pd.DataFrame) -> Iterator[Forewarning]:
+    """Yield a warning for effects of groups of which there is one only.
+
+    Args:
+        formulas: of the parameters that are estimated.
+        data: the trials.
+    """
+    for name, text in formulas.items():
+        for term in formulae.model_description(text).group_terms:
+            columns = sorted(set(map(str, term.factor.var_names)) & set(map(str, data.columns)))
+            if columns and len(data[columns].drop_duplicates()) == 1:
+                yield Forewarning(
+                    f"formula {text!r} of parameter '{name}' has effects of {term.factor.name}, of "
+                    "which there is one only: they cannot be told from the rest of the formula, "
+                    "and their sd will be its prior.",
+                    f"Leave ({term.name}) out.",
+                )
+
+
+def of_subjects(
     subject: str, formulas: Mapping[str, str], used: Iterable[str], data: pd.DataFrame
-) -> None:
-    """Warn if no formula uses the subjects, or one takes their numbers for quantities.
+) -> list[Forewarning]:
+    """Return warnings if no formula uses the subjects, or one takes their numbers for quantities.
 
     Args:
         subject: the column of subjects.
@@ -55,47 +148,46 @@ def forewarn_of_subjects(
     """
     counts = data[subject].value_counts()
     if len(counts) < 2 or not has_trials_of_subjects(data[subject]):
-        return
-    found = []
+        return []
     if subject not in used:
         if any(_tells_apart(text, subject, data) for text in formulas.values()):
-            return
-        found.append(
+            return []
+        pooled = Forewarning(
             f"column '{subject}' has {len(counts)} values, and no formula uses it: all trials are "
-            "taken for those of one subject. Parameters vary over subjects with a formula such as "
-            f"'1 + (1|{subject})'."
+            "taken for those of one subject.",
+            f"Parameters vary over subjects with a formula such as '1 + (1|{subject})'.",
+            SubjectsWarning,
         )
-    elif data[subject].dtype.kind in "iuf" and len(counts) > 2:
-        found += [
-            f"formula {text!r} of parameter '{name}' takes the numbers of column '{subject}' for "
-            f"quantities and estimates a slope over them. If they are codes, write (1|{subject}) "
-            f"or C({subject})."
-            for name, text in formulas.items()
-            if _has_slope(text, subject)
-        ]
-    for text in found:
-        warnings.warn(text, SubjectsWarning, skip_file_prefixes=(HERE,))
-
-
-def _silent(encoded: FloatArray) -> list[str]:
-    if not (encoded[:, 1] == NO_RESPONSE).all():
+        return [pooled]
+    if data[subject].dtype.kind not in "iuf" or len(counts) == 2:
         return []
-    return ["no trial has a response; all that these trials tell is that responses come late."]
+    return [
+        Forewarning(
+            f"formula {text!r} of parameter '{name}' takes the numbers of column '{subject}' for "
+            "quantities and estimates a slope over them.",
+            f"If they are codes, write (1|{subject}) or C({subject}).",
+            SubjectsWarning,
+        )
+        for name, text in formulas.items()
+        if _has_slope(text, subject)
+    ]
 
 
 def _of_choices_alone(
     declaration: Declaration, formulas: Mapping[str, str], given: Iterable[str]
-) -> Iterator[str]:
+) -> Iterator[Forewarning]:
     name = declaration.non_decision
     if name in formulas:
-        yield (
+        yield Forewarning(
             f"no trial has a time, and choices tell nothing of '{name}': its posterior will be its "
-            f"prior. Fix it, as in fixed={{'{name}': 0.3}} or --{name} 0.3."
+            "prior.",
+            f"Fix it, as in fixed={{'{name}': 0.3}} or --{name} 0.3.",
         )
     if declaration.choices == TWO_BOUNDARIES and not _any_of("a", given) and _all("va", formulas):
-        yield (
+        yield Forewarning(
             "no trial has a time, and choices tell hardly more of drift 'v' and boundary 'a' than "
-            "their product: the posterior will be a ridge. Fix one, as in fixed={'a': 1} or --a 1."
+            "their product: the posterior will be a ridge.",
+            "Fix one, as in fixed={'a': 1} or --a 1.",
         )
 
 
@@ -104,14 +196,14 @@ def _of_times_alone(
     formulas: Mapping[str, str],
     fixed: Mapping[str, float],
     given: Iterable[str],
-) -> Iterator[str]:
+) -> Iterator[Forewarning]:
     both = "z" in formulas or fixed.get("z") == 0.5
     free = "v" in formulas and both and not _any_of("v", given) and not _any_of("z", given)
     if declaration.choices == TWO_BOUNDARIES and free:
-        yield (
+        yield Forewarning(
             "no trial has a choice, and times fit drifts v and -v (with starts z and 1 - z) "
-            "equally well: chains may end on either side. Say which is meant by a prior of v on "
-            "one side of 0, or fix z elsewhere than at 0.5."
+            "equally well: chains may end on either side.",
+            "Say which is meant by a prior of v on one side of 0, or fix z elsewhere than at 0.5.",
         )
 
 

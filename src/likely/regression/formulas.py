@@ -46,12 +46,61 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
             how = f" Names that are not one word take backticks: `{spaced}`." if spaced else ""
             raise TrialsError(f"{about}: {missing_column(name, own_columns(data))}{how}")
         _require_complete(data[name], about)
+        if data[name].dtype.kind in "Mm":
+            raise ParameterError(
+                f"{about}: column '{name}' holds dates or durations; make numbers of them, such "
+                "as days since the first."
+            )
     return tuple(names)
 
 
 def is_intercept(formula: str) -> bool:
     """Tell whether a parameter with this formula is the same in all trials."""
     return formula.strip() == INTERCEPT
+
+
+def written_out(formula: str) -> str:
+    """Return a formula with every a/b as a + a:b; others unchanged.
+
+    formulae lets the terms of a/b share their columns, so that the categories of a, which are coded
+    differently in the two, have the levels of the second in both.
+
+    Raises:
+        ParameterError: if it cannot be written so.
+    """
+    description = formulae.model_description(formula)
+    terms = [term for term in description.common_terms if term.name != "Intercept"]
+    shared = [id(component) for term in terms for component in term.components]
+    if len(set(shared)) == len(shared):
+        return formula
+    intercept = "0" if len(terms) == len(description.common_terms) else "1"
+    groups = [
+        f"({'' if term.expr.name == 'Intercept' else '0 + '}{_words(term.expr)}"
+        f"|{_words(term.factor)})"
+        for term in description.group_terms
+    ]
+    text = " + ".join([intercept, *map(_words, terms), *groups])
+    try:
+        same = _term_names(formulae.model_description(text)) == _term_names(description)
+    except Exception:
+        same = False
+    if not same:
+        raise ParameterError(f"formula {formula!r}: write a/b as a + a:b.")
+    return text
+
+
+def _term_names(description: Any) -> list[str]:
+    return [str(term.name) for term in (*description.common_terms, *description.group_terms)]
+
+
+def _words(term: Any) -> str:
+    """Return a term as formulas have it."""
+    if term.name == "Intercept":
+        return "1"
+    names = [str(component.name) for component in term.components]
+    calls = [hasattr(component, "call") for component in term.components]
+    quoted = [n if c or n.isidentifier() else f"`{n}`" for n, c in zip(names, calls, strict=True)]
+    return ":".join(quoted)
 
 
 def lone_group(formula: str) -> str | None:
@@ -117,8 +166,8 @@ def require_independent(component: bmb.model_components.DistributionalComponent)
         if term in component.common_terms.values() or term is component.intercept_term:
             if not term.term.labels:
                 raise ParameterError(
-                    f"formula of parameter '{component.name}': '{term.name}' has one value only in "
-                    "these trials, so that there is nothing to compare; leave it out."
+                    f"formula of parameter '{component.name}': '{term.term.name}' has one value "
+                    "only in these trials, so that there is nothing to compare; leave it out."
                 )
             columns.append(np.reshape(term.data, (-1, len(term.term.labels))))  # of one trial, 0-d
             labels.extend(term.term.labels)
@@ -143,15 +192,32 @@ def require_independent(component: bmb.model_components.DistributionalComponent)
 def _described(formula: str, about: str) -> Any:
     if not formula.strip():
         raise ParameterError(f"{about} is empty; write '1' for an intercept only.")
+    if "||" in formula:
+        raise ParameterError(f"{about}: write | for ||; effects of groups are uncorrelated anyway.")
+    if _has_bare_bar(formula):
+        raise ParameterError(f"{about}: effects of groups stand in parentheses, as in (1|subject).")
     try:
         description = formulae.model_description(formula)
     except Exception as error:
-        raise ParameterError(f"{about} cannot be read: {first_line(error)}") from error
+        how = " Comparisons and calculations stand in I(), as in I(age > 50)." * bool(
+            re.search(r"[<>]|[=!]=", formula)
+        )
+        raise ParameterError(f"{about} cannot be read: {first_line(error)}.{how}") from error
     if description.response is not None:
         raise ParameterError(f"{about}: leave out what is left of '~'.")
     if not (description.common_terms or description.group_terms):
         raise ParameterError(f"{about} has no terms; give the parameter a fixed value instead.")
     return description
+
+
+def _has_bare_bar(formula: str) -> bool:
+    """Whether there is a bar outside parentheses, of which formulae makes terms of the response."""
+    depth = 0
+    for sign in re.sub(r"`[^`]*`", "", formula):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "|" and depth == 0:
+            return True
+    return False
 
 
 def _require_complete(column: pd.Series[Any], about: str) -> None:

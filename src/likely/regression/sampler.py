@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from likely.errors import ParameterError
 
 if TYPE_CHECKING:
     from likely.regression.specification import Specification
@@ -43,3 +47,17 @@ def begun(sample: dict[str, Any], specification: Specification, seed: int) -> di
     if sampler in ("numpyro", "blackjax"):
         return {**sample, "nuts": {"jitter": False, **(sample.get("nuts") or {})}}
     return {"init": "adapt_diag", **sample}
+
+
+@contextmanager
+def begins() -> Iterator[None]:
+    """Say in one line that nutpie found no place to begin at."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "initialization points failed" not in str(error):
+            raise
+        raise ParameterError(
+            "sampling cannot begin: where chains start, the density or its gradient is not "
+            "finite. Give narrower priors, or start elsewhere (initvals)."
+        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import bambi as bmb
@@ -18,12 +18,20 @@ from likely.errors import ParameterError, unknown
 from likely.regression.bambi_model import bambi_model
 from likely.regression.ceilings import Ceiling
 from likely.regression.family import TrialsFamily
-from likely.regression.forewarning import forewarn, forewarn_of_subjects
+from likely.regression.forewarning import (
+    Forewarning,
+    forewarn,
+    of_late,
+    of_lone_groups,
+    of_subjects,
+    of_unobserved,
+)
 from likely.regression.formulas import (
     INTERCEPT,
     columns_of,
     is_intercept,
     require_independent,
+    written_out,
 )
 from likely.regression.lapses import PROBABILITY, Lapses
 from likely.regression.links import Link, link_for
@@ -66,6 +74,7 @@ class Specification:
         description: a summary of the trials.
         arguments: further arguments of `likely.fit` that it was made with, such as priors, as far
             as they are not the default.
+        forewarned: what was warned of before sampling.
     """
 
     likelihood: Likelihood
@@ -78,6 +87,7 @@ class Specification:
     bambi: bmb.Model
     description: Description
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    forewarned: tuple[Forewarning, ...] = ()
 
     @property
     def model(self) -> pm.Model:
@@ -199,6 +209,7 @@ def specify(
     model = _bambi(data, columns, encoded, formulas, family, constants)
     _set_priors(model, estimated, links, ceiling, noncentered, priors, unused)
     subjects = None if description is None else description.subjects
+    subject = None if subjects is None else subjects[0]
     if description is None:
         description = described(data, numeric_column(data, "rt"), None)
     specification = Specification(
@@ -206,11 +217,13 @@ def specify(
     )
     require_all_used(unused, specification.priors["coefficient"].tolist())
     _require_early_start(specification, ceiling)
-    forewarn(declaration, formulas, fixed, given, encoded)  # when nothing is left to refuse
-    if subjects is not None:
-        forewarn_of_subjects(subjects[0], formulas, columns, data)
+    found = of_unobserved(declaration, formulas, fixed, given, encoded)
+    found += of_late(encoded, data, columns, subject)
+    found += of_lone_groups(formulas, data)
+    found += [] if subject is None else of_subjects(subject, formulas, columns, data)
+    forewarn(found)  # when nothing is left to refuse
     model.build()
-    return specification
+    return replace(specification, forewarned=tuple(found))
 
 
 def family_of(
@@ -264,12 +277,13 @@ def _bambi(
 ) -> bmb.Model:
     """Return the Bambi model, with names of coefficients that begin with their parameter's."""
     parent = family.likelihood.parent
+    plain = {name: written_out(text) for name, text in formulas.items()}
     others = [
-        f"{n} ~ {text}" for n, text in formulas.items() if n != parent and not is_intercept(text)
+        f"{n} ~ {text}" for n, text in plain.items() if n != parent and not is_intercept(text)
     ]
     limit = deadlines(data)
     response = "c(rt, choice)" if limit is None else "c(rt, choice, deadline)"
-    formula = bmb.Formula(f"{response} ~ {formulas[parent]}", *others)
+    formula = bmb.Formula(f"{response} ~ {plain[parent]}", *others)
     named = {name.split(" ~ ")[0] for name in others} | {parent}
     priors = {name: prior for name, prior in constants.items() if name not in named}
     # Bambi refuses missing values, of which encoded trials have none.

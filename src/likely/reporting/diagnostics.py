@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,11 @@ def held_down(
             "allow for lapses (lapse=0.02, --lapse 0.02) or leave it out.",
         )
     ]
+
+
+def forewarned(found: Iterable[tuple[str, str]]) -> list[Warned]:
+    """Return warnings of what was found before sampling and of what to do, as sentences."""
+    return [Warned(what[:1].upper() + what[1:], remedy) for what, remedy in found]
 
 
 def unfinished(idata: xr.DataTree, sample: Mapping[str, Any]) -> list[Warned]:

@@ -11,10 +11,12 @@ import xarray as xr
 
 from likely import plots
 from likely.errors import LikelyError
-from likely.page import Picture
+from likely.page import WIDE, Picture
 from likely.plots.columns import are_times_alone
+from likely.plots.conditions import written
 from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
+from likely.regression.estimates import POPULATION
 from likely.regression.workings import without_workings
 from likely.reporting.design import ALL, Design, condition, is_graded
 from likely.results.record import DPI, Results, png
@@ -24,6 +26,7 @@ PAIRED = 6
 GROUPS = 3  # elements from which a variable is a family of effects
 MOST_EFFECTS = 6  # caterpillars
 WIDEST_GRAPH = 2200  # CSS pixels
+LEGIBLE_GRAPH = 1000  # CSS pixels, up to which it is still legible on a page
 
 
 def scalars(r: Results, labels: list[str]) -> xr.DataTree:
@@ -115,16 +118,16 @@ def graph(r: Results) -> Picture | None:
     return Picture(
         r.graph,
         "The model: unknown parameters (ellipses), quantities that follow from them (boxes), and "
-        "the trials (shaded).",
+        "the trials (shaded). A frame repeats what is in it, as often as its corner says.",
         "Graph of the model's variables.",
         _graph_width(r.graph),
     )
 
 
 def _graph_width(graph: bytes) -> int:
-    """Return the width in CSS pixels at which the letters of a graph are as large as drawn."""
-    width = int.from_bytes(graph[16:20], "big")
-    return min(round(width * 96 / DPI), WIDEST_GRAPH)
+    """Return a width in CSS pixels: as drawn, but that of the page if it is hardly wider."""
+    width = round(int.from_bytes(graph[16:20], "big") * 96 / DPI)
+    return min(width, WIDE - 1 if width <= LEGIBLE_GRAPH else WIDEST_GRAPH)
 
 
 def cartoon(r: Results) -> Picture | None:
@@ -134,34 +137,45 @@ def cartoon(r: Results) -> Picture | None:
     model = models.get(r.likelihood.declaration.name)
     if model is None or model.declaration.names != r.likelihood.declaration.names:
         return None
-    row, known = _estimated_row(r)
+    row, known, varying = _estimated_row(r)
     theta = dict(zip(r.likelihood.declaration.names, row.tolist(), strict=True))
     try:
         ax = plots.cartoon(model, theta, likelihood=r.likelihood, seed=r.seed)
     except LikelyError:
         return None
-    held = ", ".join(known) or "none"
+    places = [
+        (known, "at posterior means or fixed values"),
+        (varying, "at means over their conditions"),
+        ([n for n in theta if n not in (*known, *varying)], "at typical values"),
+    ]
+    held = "; ".join(f"{', '.join(names)} {where}" for names, where in places if names)
     return _picture(
         ax,
         "How the model decides: evidence of simulated trials runs to a boundary, and the density "
-        f"of response times follows. At posterior means or fixed values of {held}; parameters "
-        "that vary over trials are at typical values.",
+        f"of response times follows. Drawn with {held}.",
         "Sample paths of evidence between boundaries with densities of response times.",
+        680,
     )
 
 
-def _estimated_row(r: Results) -> tuple[np.ndarray, list[str]]:
+def _estimated_row(r: Results) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return parameters to draw, and names of those that are estimated: one value, or several."""
     declaration = r.likelihood.declaration
-    row, known = typical_row(declaration), []
+    row = typical_row(declaration)
+    known: list[str] = []
+    varying: list[str] = []
     posterior = r.idata["posterior"]
     for i, p in enumerate(declaration.parameters):
-        value = r.fixed.get(p.name)
+        value, found = r.fixed.get(p.name), known
         if value is None and p.name in posterior and posterior[p.name].ndim == 2:
             value = float(posterior[p.name].mean())
+        if value is None and r.estimates is not None:
+            rows = (r.estimates["level"] == POPULATION) & (r.estimates["parameter"] == p.name)
+            value, found = float(r.estimates["mean"][rows].mean()), varying
         if value is not None and p.lower <= value <= p.upper:
             row[i] = value
-            known.append(p.name)
-    return row, known
+            found.append(p.name)
+    return row, known, varying
 
 
 def priors(r: Results) -> Picture | None:
@@ -210,7 +224,6 @@ def pairs(r: Results) -> Picture | None:
         "Joint posterior of pairs, with correlations. A narrow ridge means that the trials tell "
         "the sum or ratio of two parameters better than either. Divergent draws are red.",
         "Scatter plots of pairs of parameters.",
-        640,
     )
 
 
@@ -283,8 +296,8 @@ def _functions(
     if covariate in design.categories or not is_graded(data, covariate):
         if data[covariate].nunique() > SHOWN:
             return []
-        data = data.assign(**{covariate: data[covariate].astype(str)})
-        predicted = predicted.assign(**{covariate: predicted[covariate].astype(str)})
+        data = data.assign(**{covariate: _categories(data[covariate])})
+        predicted = predicted.assign(**{covariate: _categories(predicted[covariate])})
     if are_times_alone(r.data):
         return []
     drawn: list[tuple[Callable[..., Any], str]] = [
@@ -302,6 +315,13 @@ def _functions(
         )
         for plot, title in drawn
     ]
+
+
+def _categories(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column as categories, in the order of their values rather than of their names."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    return pd.Series(pd.Categorical(column), index=column.index).cat.rename_categories(written)
 
 
 def _chosen(r: Results) -> str:

@@ -12,7 +12,7 @@ from likely.page import Page, Section, render
 from likely.progress import Progress
 from likely.reporting import sections
 from likely.reporting.design import used_columns
-from likely.reporting.diagnostics import Diagnosis, diagnose, held_down, unfinished
+from likely.reporting.diagnostics import Diagnosis, diagnose, forewarned, held_down, unfinished
 from likely.reporting.estimates import estimates
 from likely.results.folder import open_fit
 from likely.results.record import Results, results_of
@@ -91,7 +91,8 @@ def diagnosis_of(r: Results) -> Diagnosis:
     found = diagnose(r.idata, r.summary, outside=r.outside)
     early = held_down(r.idata, r.likelihood.declaration, r.data, lapses=bool(r.lapses))
     short = unfinished(r.idata, r.request.sample)
-    return replace(found, warnings=(*short, *found.warnings, *early))
+    before = forewarned(r.forewarned)
+    return replace(found, warnings=(*short, *found.warnings, *before, *early))
 
 
 def _results(fit: Fit | Results | str | os.PathLike[str]) -> Results:

@@ -158,6 +158,7 @@ def open_fit(folder: str | Path) -> Results:
             lapse=settings["lapse"],
             lapses=settings["lapses"],
             description=settings["description"],
+            forewarned=[(what, remedy) for what, remedy in settings.get("forewarned", [])],
             outside=settings[OUTSIDE],
             seed=settings["seed"],
             request=Request(
@@ -220,6 +221,7 @@ def _settings(known: dict[str, Any]) -> dict[str, Any]:
         "lapse": known["lapse"],
         "lapses": known["lapses"],
         "description": known["description"],
+        "forewarned": known["forewarned"],
         "priors": [
             {name: _plain(value) for name, value in row.items()}
             for row in known["priors"].to_dict(orient="records")

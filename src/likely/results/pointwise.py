@@ -73,7 +73,8 @@ def _compiled(model: pm.Model) -> tuple[list[str], Any]:
     (value,) = plain.logp(vars=plain.observed_RVs, sum=False)
     names = [rv.name for rv in plain.free_RVs]
     single = [plain.rvs_to_values[rv] for rv in plain.free_RVs]
-    batched = [pt.tensor(v.name, dtype=v.dtype, shape=(None, *v.type.shape)) for v in single]
+    # Without their names: pytensor takes one with a comma, as of bs(x, df=4), for a dtype.
+    batched = [pt.tensor(dtype=v.dtype, shape=(None, *v.type.shape)) for v in single]
     together = vectorize_graph(value, replace=dict(zip(single, batched, strict=True)))
     mode = "FAST_COMPILE"  # the kernel is compiled already; little else is done
     return names, pytensor.function(batched, together, mode=mode, on_unused_input="ignore")

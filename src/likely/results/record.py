@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,7 @@ class Results:
         lapse: probability of a lapse, 0 for none, None if it is estimated.
         lapses: what lapses are like, in words.
         description: of the trials and how they were read, as it was said before fitting.
+        forewarned: what was warned of before sampling, and what to do.
         outside: share of posterior draws with a parameter outside the box of the likelihood.
         seed: of the draws.
         request: what was asked for.
@@ -88,6 +89,7 @@ class Results:
     lapse: float | None
     lapses: str
     description: str
+    forewarned: Sequence[tuple[str, str]]
     outside: float
     seed: int
     request: Request
@@ -143,6 +145,7 @@ def described(fit: Fit, request: Request | None) -> dict[str, Any]:
         "lapse": probability,
         "lapses": "" if lapses is None else str(lapses),
         "description": str(getattr(fit.specification, "description", "")),
+        "forewarned": [(w.what, w.remedy) for w in getattr(fit.specification, "forewarned", ())],
         "outside": fit.outside_box(),
         "seed": fit.seed,
         "request": _completed(request or Request(), fit),
