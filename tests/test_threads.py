@@ -13,13 +13,12 @@ import pytest
 import likely as lk
 from likely.errors import ParameterError
 from likely.kernels.native import NO_INDEX
-from likely.kernels.threads import LEAST
 from likely.likelihood import Likelihood
 from likely.networks.foreign import pull_in_jax
 from likely.typing import FloatArray
 
-N = 5 * LEAST + 7
-CASES = ("one row", "an index", "an index of many rows", "rows of their own", "few trials", "none")
+N = 2507
+CASES = ("one row", "an index", "an index of many rows", "rows of their own", "few", "none")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def ddm() -> Likelihood:
 
 def _case(name: str, rng: np.random.Generator) -> tuple[FloatArray, np.ndarray, FloatArray]:
     """Return rows, index and trials; some of which are impossible or not observed."""
-    n = {"few trials": 2 * LEAST - 1, "none": 0}.get(name, N)
+    n = {"one row": 25_000, "an index": 25_000, "few": 2, "none": 0}.get(name, N)
     rows = {"one row": 1, "an index": 3, "an index of many rows": 900}.get(name, max(n, 1))
     index = rng.integers(0, rows, n) if name.startswith("an index") else NO_INDEX
     theta = lk.models["ddm"].declaration.shaping_rows(rng, rows)
@@ -53,7 +52,7 @@ def test_threads_change_nothing(
     theta, index, trials = _case(name, rng)
     cotangents = rng.normal(size=len(trials))
     expected = density.pull(weights, theta, index, trials, cotangents)
-    assert len(trials) == 0 or np.isfinite(expected[0]).sum() > 100
+    assert len(trials) < 100 or np.isfinite(expected[0]).sum() > 100
     for pull in divided:
         values, gradient = pull(weights, theta, index, trials, cotangents, True)
         np.testing.assert_allclose(values, expected[0], rtol=1e-12)
@@ -92,7 +91,7 @@ def test_native_code_in_jax_has_them(ddm: Likelihood, rng: np.random.Generator) 
 def test_special_cases_have_them(rng: np.random.Generator) -> None:
     """Whose pullback is that of the general model."""
     likelihood = lk.load("race_no_bias_2")
-    n = 2 * LEAST
+    n = 1000
     rows = likelihood.declaration.shaping_rows(rng, n)
     trials = likelihood.sample(rows, 1, seed=4).to_numpy()
     weights, ones = likelihood.density.prepared(likelihood.weights), np.ones(n)

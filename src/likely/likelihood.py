@@ -140,9 +140,10 @@ class Likelihood:
     def on_threads(self, threads: int) -> Likelihood:
         """Return the likelihood with which models judge trials on several threads.
 
-        Of use where there are more cores than chains: give each chain its share of them. Each
-        thread takes 500 trials or more, so that with few trials there are fewer threads. In JAX on
-        a GPU, and for densities that have no compiled code (LANs), nothing changes.
+        Of use where there are more cores than chains, and many trials or many distinct parameter
+        rows: give each chain its share of the cores. A thread takes 0.1 ms to begin, so that where
+        there is little to do there are fewer of them. In JAX on a GPU, and for densities that have
+        no compiled code (LANs), nothing changes.
 
         Args:
             threads: at most so many in one evaluation, at least 1.

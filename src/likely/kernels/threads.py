@@ -1,7 +1,7 @@
 """Trials of one call of a compiled pullback, divided among threads.
 
-The threads are POSIX ones, made anew for each call: that takes some 20 microseconds each, and
-leaves nothing behind that a fork of the process, or a call from another thread, could break.
+The threads are POSIX ones, made anew for each call: that takes up to 0.1 ms, and leaves nothing
+behind that a fork of the process, or a call from another thread, could break.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from likely.kernels.caching import cached_entry
 from likely.kernels.rows import group_by
 from likely.typing import FloatArray
 
-LEAST = 500  # trials that a thread is made for
+LEAST = 10_000  # trials, but for the networks of their rows, that a thread is made for
+ROW = 150  # trials that are sorted, or judged, while the network of a row is evaluated
 _ARGUMENTS = 10  # pointers that a pullback takes
 _WORDS = 1 + _ARGUMENTS  # of a job
 _ROWS, _TRIALS, _INDEX, _WANTED = 4, 5, 6, 7  # places in `dims` (see `likely.kernels.native`)
@@ -118,20 +119,32 @@ def _run(start, jobs, kept):  # type: ignore[no-untyped-def]
     return len(kept)
 
 
-class _Sorted(NamedTuple):
-    """Trials sorted by parameter row, and room for what is found.
+class _Shares(NamedTuple):
+    """What each of T threads has.
 
     Args:
-        order: which trials these are (n,).
-        which: their rows (n,).
-        own: rows counted from the first of the same thread (n,), or nothing where no index is.
+        begins: where its trials begin, and where the last ones end, (T + 1,).
+        rows: the first of its parameter rows, and how many these are, (T, 2).
+        slopes: where those begin in the gradient of all threads, (T,).
+    """
+
+    begins: np.ndarray
+    rows: np.ndarray
+    slopes: np.ndarray
+
+
+class _Trials(NamedTuple):
+    """Trials in the order in which they are judged, and room for what is found.
+
+    Args:
+        which: their rows (n,), or nothing (0,).
+        own: rows counted from the first of the same thread, or nothing.
         trials: (n, 2).
         cotangents: (n,).
         values: log densities (n,).
-        slopes: the gradient (r + threads, p), in which threads that share a row have one each.
+        slopes: gradients of all threads (q, p).
     """
 
-    order: np.ndarray
     which: np.ndarray
     own: np.ndarray
     trials: FloatArray
@@ -141,56 +154,46 @@ class _Sorted(NamedTuple):
 
 
 @_compiled
-def _sort(rows, index, trials, cotangents, room):  # type: ignore[no-untyped-def]
-    """Return trials sorted by row, with so much room for the gradient."""
-    n = len(trials)
-    order, which = np.arange(n), np.zeros(n, dtype=np.int64)
-    if len(index) > 0:
-        order, _ = group_by(index, rows)
-        which = index[order]
-    elif rows > 1:
-        which = order
-    return _Sorted(
-        order, which, np.empty(len(index), dtype=np.int64), trials[order], cotangents[order],
-        np.empty(n), np.zeros(room),
-    )  # fmt: skip
+def _shares(index, rows, n, count):  # type: ignore[no-untyped-def]
+    """Divide n trials evenly; each thread has the rows between its trials' first and last one."""
+    begins = np.arange(count + 1) * n // count
+    spans, slopes = np.zeros((count, 2), dtype=np.int64), np.zeros(count, dtype=np.int64)
+    for k in range(count):
+        own = index[begins[k] : begins[k + 1]]
+        if len(index) > 0:
+            spans[k, 0], spans[k, 1] = own.min(), own.max() - own.min() + 1
+        elif rows == 1:
+            spans[k, 1] = 1
+        else:
+            spans[k, 0], spans[k, 1] = begins[k], begins[k + 1] - begins[k]
+    slopes[1:] = np.cumsum(spans[:-1, 1])
+    return _Shares(begins, spans, slopes)
 
 
 @_compiled
-def _span(ours, k, count):  # type: ignore[no-untyped-def]
-    """Return the trials of thread k, and their first and last row."""
-    n = len(ours.which)
-    first, last = k * n // count, (k + 1) * n // count
-    return first, last, ours.which[first], ours.which[last - 1]
-
-
-@_compiled
-def _write(job, sizes, fixed, theta, ours, span, k, wanted):  # type: ignore[no-untyped-def]
+def _write(job, sizes, fixed, theta, ours, shares, k):  # type: ignore[no-untyped-def]
     """Write the arguments of thread k's job, and count in `sizes` what is its own."""
-    begin, end, first, last = span
-    index, rows = ours.own[begin:end], last + 1 - first
+    begin, end = shares.begins[k], shares.begins[k + 1]
+    first, rows = shares.rows[k]
+    index, slopes = ours.own[begin:end], ours.slopes[shares.slopes[k] :]
     for i in range(len(index)):
         index[i] = ours.which[begin + i] - first
     sizes[_ROWS], sizes[_TRIALS], sizes[_INDEX] = rows, end - begin, len(index)
-    sizes[_WANTED] = rows if wanted else 0
+    sizes[_WANTED] = rows if len(ours.slopes) > 0 else 0
     job[1], job[2], job[3] = fixed[0].ctypes.data, fixed[1].ctypes.data, fixed[2].ctypes.data
     job[4], job[5], job[6] = sizes.ctypes.data, theta[first:].ctypes.data, index.ctypes.data
     job[7], job[8] = ours.trials[begin:].ctypes.data, ours.cotangents[begin:].ctypes.data
-    job[9], job[10] = ours.values[begin:].ctypes.data, ours.slopes[first + k :].ctypes.data
+    job[9], job[10] = ours.values[begin:].ctypes.data, slopes.ctypes.data
 
 
 @_compiled
-def _gather(ours, count, values, gradient):  # type: ignore[no-untyped-def]
-    """Write log densities and add derivatives where the caller has them."""
-    for i in range(len(values)):
-        values[ours.order[i]] = ours.values[i]
-    if len(gradient) == 0:
-        return
-    for k in range(count):
-        _, _, first, last = _span(ours, k, count)
-        for r in range(first, last + 1):
+def _add(shares, slopes, gradient):  # type: ignore[no-untyped-def]
+    """Add the gradients of all threads to that of all rows."""
+    for k in range(len(shares.rows)):
+        first, rows = shares.rows[k]
+        for r in range(rows):
             for d in range(gradient.shape[1]):
-                gradient[r, d] += ours.slopes[r + k, d]
+                gradient[first + r, d] += slopes[shares.slopes[k] + r, d]
 
 
 def divided_caller(
@@ -204,27 +207,42 @@ def divided_caller(
         dims: sizes, of which those of rows, trials, indices and wanted rows are still to be known.
         threads: at most as many, at least 2.
 
-    Each thread judges as many trials as any other, sorted by row.
+    Each thread judges as many trials as any other, as they come, or sorted by row where threads
+    would have too many rows in common.
     """
     _make_known()
     pullback, start = _address_of(symbol), _address_of(_START)
     whole, real = packed
 
+    @_compiled
+    def judge(weights, theta, ours, shares):  # type: ignore[no-untyped-def]
+        count, fixed = len(shares.rows), (weights, whole, real)
+        sizes, jobs = np.empty((count, len(dims)), np.int64), np.empty((count, _WORDS), np.int64)
+        for k in range(count):
+            sizes[k], jobs[k, 0] = dims, pullback()
+            _write(jobs[k], sizes[k], fixed, theta, ours, shares, k)
+        _run(start(), jobs, (fixed, sizes, theta, ours))
+
     @numba.njit(nogil=True)
     def divided(weights, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
-        n, wanted = len(trials), len(gradient) > 0
+        n, rows, order, found = len(trials), len(theta), index[:0], values
         if n == 0:
             return
-        count = max(min(threads, n // LEAST), 1)
-        room = (len(theta) + count if wanted else 0, theta.shape[1])
-        ours = _sort(len(theta), index, trials, cotangents, room)
-        sizes, jobs = np.empty((count, len(dims)), np.int64), np.empty((count, _WORDS), np.int64)
-        fixed = (weights, whole, real)
-        for k in range(count):
-            sizes[k] = dims
-            jobs[k, 0] = pullback()
-            _write(jobs[k], sizes[k], fixed, theta, ours, _span(ours, k, count), k, wanted)
-        _run(start(), jobs, (fixed, sizes, theta, ours))
-        _gather(ours, count, values, gradient)
+        count = max(min(threads, n, (n + ROW * rows) // LEAST), 1)
+        shares = _shares(index, rows, n, count)
+        common = shares.rows[:, 1].sum() - rows
+        if len(index) > 0 and ROW * common > n:
+            order, _ = group_by(index, rows)
+            index, trials, cotangents = index[order], trials[order], cotangents[order]
+            shares, found = _shares(index, rows, n, count), np.empty(n)
+        alone = len(index) == 0 and rows > 1  # then threads have no row in common
+        room = shares.rows[:, 1].sum() if len(gradient) > 0 and not alone else 0
+        slopes = gradient if alone else np.zeros((room, theta.shape[1]))
+        ours = _Trials(index, np.empty_like(index), trials, cotangents, found, slopes)
+        judge(weights, theta, ours, shares)
+        for i in range(len(order)):
+            values[order[i]] = found[i]
+        if room > 0:
+            _add(shares, slopes, gradient)
 
     return divided
