@@ -202,6 +202,7 @@ def test_a_network_trained_for_two_seconds_fails(rough: lk.Likelihood) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_network_trained_on_too_small_a_box_fails_over_the_models(
     narrow: lk.Likelihood,
 ) -> None:

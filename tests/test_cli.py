@@ -199,6 +199,7 @@ def test_fitting_writes_everything_it_says(trials: Path, likelihood: Path) -> No
     assert Path("out/quantiles.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_moved_repeats_its_fit(
     here: Path, trials: Path, likelihood: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

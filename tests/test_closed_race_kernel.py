@@ -21,7 +21,8 @@ from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED
 from likely.typing import FloatArray
 
 NAMES = ("lba3", "racing_diffusion_3", "lognormal_race_3", "poisson_race")
-SLOW = ("lognormal_race_3",)  # half a minute to compile, and `test_assembled` has its values
+# Half a minute to compile each, and `test_assembled` has their values.
+SLOW = ("lognormal_race_3", "poisson_race")
 NO_CHOICE = 9.0  # is none of the models' choices
 NO_WEIGHTS = np.empty(0)
 

@@ -52,7 +52,11 @@ def test_simulator_obeys_the_exact_density(name):
     assert stats.binomtest(drawn, int(decided.sum()), upper).pvalue > UNLIKELY
 
 
-@pytest.mark.parametrize("model", [ddm_sdv, full_ddm, levy_angle], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model",
+    [ddm_sdv, full_ddm, pytest.param(levy_angle, marks=pytest.mark.slow)],
+    ids=lambda m: m.name,
+)
 def test_rows_of_their_own_give_what_single_rows_give(model, rng):
     rows = model.declaration.shaping_rows(rng, 3)
     times, choices = decide(model, rows, 50, seed=4)

@@ -80,6 +80,7 @@ def test_nothing_calls_back_into_python(known: tuple[np.ndarray, ...]) -> None:
     assert "callback" not in text
 
 
+@pytest.mark.slow
 def test_other_numbers_are_left_to_jax(known: tuple[np.ndarray, ...]) -> None:
     """Those in single precision."""
     density, n = lk.load("ddm").density, len(known[2])

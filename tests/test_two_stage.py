@@ -18,7 +18,8 @@ from likely.zoo.two_stage import (
 UNLIKELY = 1e-4
 DRAWS = 20_000
 STEPPED = 5_000  # trials that are simulated in small steps
-EXACT = ("ddm_par2_angle_no_bias", "ddm_seq2")  # each takes long to compile
+# Each takes long to compile.
+EXACT = (pytest.param("ddm_par2_angle_no_bias", marks=pytest.mark.slow), "ddm_seq2")
 VALUES = {
     "vh": 0.8, "vl1": -1.0, "vl2": 1.5, "a": 1.1, "zh": 0.4, "zl1": 0.6, "zl2": 0.3,
     "d": 0.3, "t": 0.0, "theta": 0.3,
@@ -103,7 +104,13 @@ def test_simulator_agrees_with_small_steps(model, order):
 
 
 @pytest.mark.parametrize(
-    "model", [ddm_par2_angle_no_bias, ddm_seq2, ddm_mic2_adj_angle_no_bias], ids=lambda m: m.name
+    "model",
+    [
+        pytest.param(ddm_par2_angle_no_bias, marks=pytest.mark.slow),
+        ddm_seq2,
+        ddm_mic2_adj_angle_no_bias,
+    ],
+    ids=lambda m: m.name,
 )
 def test_rows_of_their_own_give_what_single_rows_give(model, rng):
     rows = model.declaration.shaping_rows(rng, 3)
