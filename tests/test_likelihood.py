@@ -34,7 +34,7 @@ COMPILED = sorted(
 )
 # Simulators take seconds each to compile: one of each kind of model is tried by default.
 KINDS = {"ddm", "angle", "levy", "ornstein", "shrink_spot", "ddm_seq2", "lca_3", "race_no_bias_4"}
-TIMES = np.exp(np.linspace(np.log(1e-7), np.log(1e5), 6_000))
+TIMES = np.exp(np.linspace(np.log(1e-7), np.log(1e5), 12_000))
 
 
 @pytest.fixture(scope="module", params=COMPILED)
