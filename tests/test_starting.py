@@ -102,3 +102,27 @@ def test_no_chain_is_lost_between_boundaries_that_close() -> None:
         )  # fmt: skip
         by_chain = fit.idata["sample_stats"]["logp"].mean("draw").to_numpy()
         assert abs(np.diff(by_chain)[0]) < 10.0
+
+
+@pytest.mark.parametrize(
+    ("formula", "name", "size"),
+    [("1 + (1|x)", "v_1|x_offset", 3), ("hsgp(x, m=5, c=1.5)", "_weights_raw", 5)],
+)
+def test_unit_normals_begin_beside_0(formula: str, name: str, size: int) -> None:
+    """Where their scale matters: of nutpie's starts no derivative may be 0."""
+    trials = lk.simulate("ddm", {"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3}, 60, seed=1)
+    trials["x"] = np.arange(60) % 3
+    plan = lk.specify(
+        trials, model="ddm", formula={"v": formula}, noncentered=True, fixed={"z": 0.5}
+    )
+    (raw,) = [v for k, v in starting_points(plan, 1).items() if k.endswith(name)]
+    one, other = raw.eval(), raw.eval()
+    assert one.shape == (size,)
+    assert (one != 0.0).all()
+    assert np.abs(np.concatenate([one, other])).max() < 0.5
+
+
+def test_a_starting_point_between_0_and_1_stays_there() -> None:
+    """As samplers move on a scale that has no ends."""
+    trials = lk.simulate("ddm", {"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3}, 60, seed=1)
+    assert "z_logodds__" in {v.name for v in lk.specify(trials, model="ddm").model.value_vars}

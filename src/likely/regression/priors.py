@@ -80,10 +80,17 @@ def on_the_link(link: Link, mean: float, sd: float) -> bmb.Prior:
         case Log(origin=0.0, sign=1.0):
             return bmb.Prior("LogNormal", mu=mean, sigma=sd)
         case Logit(lower=0.0, upper=1.0):
-            return bmb.Prior("LogitNormal", mu=mean, sigma=sd)
+            return bmb.Prior("LogitNormal", dist=_logit_normal, mu=mean, sigma=sd)
         case _:
             normal = partial(_normal_on_the_link, link)
             return bmb.Prior(f"Normal on {link}", dist=normal, mu=mean, sigma=sd)
+
+
+def _logit_normal(name: str, *, mu: Any, sigma: Any, **options: Any) -> Any:
+    """Return PyMC's, which by itself lets samplers leave the interval from 0 to 1."""
+    import pymc as pm
+
+    return pm.LogitNormal(name, mu, sigma, transform=pm.distributions.transforms.logodds, **options)
 
 
 def _normal_on_the_link(link: Link, name: str, *, mu: Any, sigma: Any, **options: Any) -> Any:

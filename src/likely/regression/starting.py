@@ -32,6 +32,7 @@ LATEST = 0.95  # of its limit: a non-decision time to begin at
 SCATTER = 0.1  # sd of starting points, on the scale of links
 FARTHEST = 5.0  # of those sds, from the best: as far as starting points may lie
 INSET = 0.01  # of the box, by which they are inside it
+RAW = ("_offset", "_weights_raw")  # names of unit normals end so: group effects, hsgp
 LONGEST = 1.0  # seconds: a non-decision time to begin at, where no response limits it
 FLOOR = -20.0  # log density of a trial, at least, so that no single trial decides
 
@@ -62,7 +63,25 @@ def starting_points(specification: Specification, seed: int) -> dict[str, Any]:
             ends = (shaped(middle - FARTHEST * SCATTER), shaped(middle + FARTHEST * SCATTER))
             if all(_possible(specification.model, key, end) for end in ends):
                 found[key] = shaped(middle + SCATTER * _normal())
-    return found
+    return found | _scattered(specification.model)
+
+
+def _scattered(model: pm.Model) -> dict[str, Any]:
+    """Return starts of unit normals: where they are 0, densities may not depend on their scale.
+
+    Nutpie refuses to begin where any derivative is 0.
+    """
+    shapes = {v.name: _shape(model, v) for v in model.free_RVs if v.name.endswith(RAW)}
+    return {name: SCATTER * _normal(shape) for name, shape in shapes.items() if None not in shape}
+
+
+def _shape(model: pm.Model, variable: TensorVariable) -> tuple[int | None, ...]:
+    """Return a variable's shape as far as it is known without evaluating anything."""
+    dims = model.named_vars_to_dims.get(variable.name)
+    if dims is None:
+        return tuple(variable.type.shape)
+    known = [model.coords.get(dim) for dim in dims]
+    return tuple(None if values is None else len(values) for values in known)
 
 
 def _possible(model: pm.Model, name: str, value: TensorVariable) -> bool:
@@ -75,10 +94,10 @@ def _possible(model: pm.Model, name: str, value: TensorVariable) -> bool:
     return bool(np.isfinite(place.eval(mode="FAST_COMPILE")).all())
 
 
-def _normal() -> TensorVariable:
-    """Return a normal variate that is drawn anew for each chain."""
+def _normal(size: Any = None) -> TensorVariable:
+    """Return normal variates that are drawn anew for each chain."""
     rng = pt.random.shared_rng(np.random.default_rng())  # PyMC seeds it
-    variate: TensorVariable = pt.random.normal(rng=rng, return_next_rng=True)[1]
+    variate: TensorVariable = pt.random.normal(size=size, rng=rng, return_next_rng=True)[1]
     return variate
 
 
