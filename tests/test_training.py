@@ -121,6 +121,7 @@ def test_a_race_of_three_trains_with_the_same_call() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_vectorised_simulator_without_shift_trains() -> None:
     def simulate(rng, m):  # type: ignore[no-untyped-def]
         rt = rng.gamma(4.0, m / 4.0)

@@ -213,7 +213,11 @@ def test_exact_densities_hold_all_decisions(model: Model) -> None:
     assert passage.probabilities.sum() == pytest.approx(1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("model", [*FORMULAS, models["weibull"]], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model",
+    [*FORMULAS, pytest.param(models["weibull"], marks=pytest.mark.slow)],
+    ids=lambda m: getattr(m, "name", None),
+)
 def test_exact_densities_pickle(model: Model) -> None:
     row, times = typical_row(model.declaration), np.array([0.1, 0.5, 2.0])
     copy = pickle.loads(pickle.dumps(model))
