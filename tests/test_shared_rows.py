@@ -159,6 +159,19 @@ def test_models_with_data_that_may_be_replaced() -> None:
         np.testing.assert_allclose(found[1], expected[1], rtol=1e-8)
 
 
+def test_densities_without_compiled_code_take_such_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    ddm = lk.load("ddm")
+    trials = ddm.sample({"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3}, 5, seed=1)
+    expected = ddm.logp(
+        {"v": np.array([0.5, 1.0, -1.0])[GROUP], "a": 1.2, "z": 0.5, "t": 0.2}, trials
+    )
+    monkeypatch.setattr(type(ddm.density), "compilable", False)
+    v, index = pt.dvector(shape=(3,)), pytensor.shared(GROUP, shape=(5,))
+    density = pm.logp(ddm.dist(v=v[index], a=1.2, z=0.5, t=0.2), trials.to_numpy())
+    found = density.sum().eval({v: np.array([0.5, 1.0, -1.0])}, mode="JAX")
+    np.testing.assert_allclose(found, expected.sum(), rtol=1e-9)
+
+
 def _value_and_gradient(model: pm.Model, mode: str | None) -> Any:
     function = model.logp_dlogp_function(ravel_inputs=True, mode=mode)
     function.set_extra_values({})

@@ -133,7 +133,7 @@ def log_density(
     n = value.type.shape[0] if value.type.ndim == 2 else None
     shared = None
     if n and all(p.type.ndim <= 1 for p in parameters):
-        shared = shared_rows(parameters, n)
+        shared = shared_rows(parameters, n, replaceable=likelihood.density.compilable)
     density = _unrestrained(likelihood, parameters, value, shared)
     added = _restraint_of_trials(likelihood, parameters, shared)
     if None in added.type.shape:

@@ -102,12 +102,16 @@ class _Unknown(Exception):
     """An expression does not tell which trials share it."""
 
 
-def shared_rows(parameters: Sequence[TensorVariable], n: int) -> SharedRows | None:
+def shared_rows(
+    parameters: Sequence[TensorVariable], n: int, *, replaceable: bool = True
+) -> SharedRows | None:
     """Find the distinct rows of parameters that are spread over n trials.
 
     Args:
         parameters: one tensor a parameter, of shape (), (1,) or (n,).
         n: number of trials.
+        replaceable: whether data that may be replaced can tell, too. The number of rows is not
+            known then before they are evaluated, which densities that run in JAX alone need.
 
     Returns:
         The rows; or None if they are not told by indices and data.
@@ -124,7 +128,7 @@ def shared_rows(parameters: Sequence[TensorVariable], n: int) -> SharedRows | No
         return None
     constant = [data for data in found if isinstance(data, TensorConstant)]
     if len(constant) < len(found):
-        return _told_when_evaluated(parameters, n, found)
+        return _told_when_evaluated(parameters, n, found) if replaceable else None
     return _told_now(parameters, n, constant)
 
 
