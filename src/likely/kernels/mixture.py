@@ -18,6 +18,7 @@ import numpy as np
 
 from likely.kernels.closing import close, relax, stretch
 from likely.kernels.inverse_gaussian import draw, log_density_terms, log_survival_terms
+from likely.kernels.mixture_draws import pick
 from likely.kernels.native import Packed
 from likely.kernels.rows import distinct_rows, group_by
 from likely.kernels.vectors import exponential
@@ -357,16 +358,6 @@ def log_likelihood(weights, layout, theta, trials, values, gradients):  # type: 
                     values[i] = -np.inf
                     for d in range(theta.shape[1]):
                         gradients[i, d] = 0.0
-
-
-@_compiled
-def pick(log_w, terms, u):  # type: ignore[no-untyped-def]
-    """Return the component whose share of the unit interval holds u."""
-    j, reached = 0, math.exp(log_w[0])
-    while j < terms - 1 and reached <= u:
-        j += 1
-        reached += math.exp(log_w[j])
-    return j
 
 
 @_compiled

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from likely.kernels.closing import close, relax
+from likely.kernels.closing import close
 from likely.kernels.inequalities import Program, hold
 from likely.kernels.mixture import (
     Layout,
@@ -22,15 +22,15 @@ from likely.kernels.mixture import (
     mixtures_at,
     normalise,
     pack,
-    pick,
     rows_of,
     supported,
     unpack,
 )
+from likely.kernels.mixture_draws import decision_time
 from likely.kernels.native import Kernels, Packed
 from likely.kernels.perceptron import abreast, backward, everything, forward, padded
 from likely.kernels.pullback import by_logits, by_rows
-from likely.kernels.rng import inverse_gaussian, stream, uniform
+from likely.kernels.rng import stream
 from likely.kernels.rows import distinct_rows, group_by, row_of
 from likely.typing import FloatArray
 
@@ -172,12 +172,7 @@ def decision(form, outputs, state):  # type: ignore[no-untyped-def]
     """Draw from a part with outputs (m,): a time, the place of a choice, and the next state."""
     components = form.part.components
     terms = len(form.part.choices) * components
-    u, state = uniform(state)
-    k = pick(outputs, terms, u)
-    mean, shape = math.exp(outputs[terms + k]), math.exp(outputs[2 * terms + k])
-    s, state = inverse_gaussian(mean, shape, state)
-    if len(outputs) > 3 * terms:
-        s = relax(s, outputs[3 * terms])
+    s, k, state = decision_time(outputs, terms, state)
     return s, k // components, state
 
 

@@ -15,10 +15,10 @@ import numba
 import numpy as np
 
 from likely.kernels.accumulators import ALL, NOBODY, accumulators, advance, room
-from likely.kernels.closing import relax
-from likely.kernels.mixture import ROWS_AT_ONCE, pick, rows_of, supported, unpack
+from likely.kernels.mixture import ROWS_AT_ONCE, rows_of, supported, unpack
+from likely.kernels.mixture_draws import decision_time
 from likely.kernels.native import Packed
-from likely.kernels.rng import inverse_gaussian, stream, uniform
+from likely.kernels.rng import stream
 from likely.kernels.rows import distinct_rows, group_by
 from likely.typing import FloatArray
 
@@ -282,13 +282,7 @@ def _race(known, who, components, state):  # type: ignore[no-untyped-def]
     """Draw a race from a stream of random numbers: return its time, and who was the first."""
     best, winner = np.inf, 0
     for c in range(len(who)):
-        outputs = known.outputs[who[c]]
-        u, state = uniform(state)
-        k = pick(outputs, components, u)
-        mean, shape = math.exp(outputs[components + k]), math.exp(outputs[2 * components + k])
-        s, state = inverse_gaussian(mean, shape, state)
-        if len(outputs) > 3 * components:
-            s = relax(s, outputs[3 * components])
+        s, _, state = decision_time(known.outputs[who[c]], components, state)
         if s < best:
             best, winner = s, c
     return best, winner
