@@ -15,7 +15,13 @@ from commandline import assert_refused, command
 from finished import finished
 
 import likely as lk
-from likely.errors import ParameterError, SubjectsWarning, TrialsError, UninformedWarning
+from likely.errors import (
+    AmbiguousWarning,
+    ParameterError,
+    SubjectsWarning,
+    TrialsError,
+    UninformedWarning,
+)
 from likely.page import Picture
 from likely.regression.specification import Specification
 from likely.reporting import sections
@@ -151,6 +157,25 @@ def test_subjects_that_are_pooled_or_slopes_are_warned_of(ddm: lk.Likelihood) ->
     for formula in ("1 + (1|subject)", "1 + C(subject)"):
         lk.specify(trials, model=ddm, formula={"v": formula})
     lk.specify(trials.assign(subject=1), model=ddm)
+
+
+def test_numbers_that_are_text_are_warned_of(
+    ddm: lk.Likelihood, recwarn: pytest.WarningsRecorder
+) -> None:
+    trials = pd.concat([TRIALS] * 30, ignore_index=True)
+    level = pd.Series(np.arange(90) % 3)
+    trials = trials.assign(
+        level=level, comma=(level / 2).astype(str).str.replace(".", ","), name=level.map(str) + "a"
+    )
+    trials["dirty"] = trials["level"].astype(str).replace("2", "2%")
+    for formula in ("level", "C(comma)", "(1|comma)", "name", "1 + (1|dirty)"):
+        lk.specify(trials, model=ddm, formula={"v": formula})
+    assert not recwarn.list
+    with pytest.warns(AmbiguousWarning, match="'comma' is text.*numbers, such as '0,0': formulas"):
+        lk.specify(trials, model=ddm, formula={"a": "1 + comma"})
+    with pytest.warns(AmbiguousWarning, match="such as '0', but for '2%': .*, write C.dirty.") as w:
+        lk.specify(trials, model=ddm, formula={"v": "dirty", "a": "dirty"})
+    assert len(w) == 1
 
 
 def test_subjects_are_those_called_so_rather_than_the_first_groups(ddm: lk.Likelihood) -> None:

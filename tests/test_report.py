@@ -202,6 +202,14 @@ def test_what_is_wrong_is_said(
     assert warning.remedy
 
 
+@pytest.mark.parametrize(("sampler", "advice"), [("nutpie", "tune="), ("pymc", "use nutpie")])
+def test_advice_on_deep_trees_is_for_the_sampler_that_drew(sampler: str, advice: str) -> None:
+    idata = _idata(maxdepth_reached=ALL, depth=10 * ALL)
+    idata["sample_stats"].attrs["inference_library"] = sampler
+    (warning,) = diagnose(idata, GOOD).warnings
+    assert advice in warning.remedy
+
+
 def test_one_chain_is_not_trusted() -> None:
     idata = xr.DataTree.from_dict({"posterior": _idata()["posterior"].to_dataset().isel(chain=[0])})
     found = diagnose(idata, GOOD)

@@ -234,6 +234,7 @@ def test_coefficients_are_called_after_parameter_and_column(
         ),
         ("encode(coherence)", ParameterError, "fails on these trials: .*encode"),
         ("1|condition", ParameterError, r"stand in parentheses, as in \(1.subject\)"),
+        ("coherence ** 2", ParameterError, r"is coherence itself.* written I\(coherence\*\*2\)"),
         ("(1||condition)", ParameterError, "uncorrelated anyway"),
         ("time > 1", ParameterError, r"stand in I\(\)"),
         ("day", ParameterError, "column 'day' holds dates"),

@@ -74,6 +74,10 @@ class SubjectsWarning(LikelyWarning):
     """Trials of several subjects are taken for those of one, or their numbers for quantities."""
 
 
+class AmbiguousWarning(LikelyWarning):
+    """Values of a column are taken for categories that may be meant as quantities."""
+
+
 class DistrustWarning(LikelyWarning):
     """A likelihood was found to be too wrong for the conclusions drawn with it."""
 

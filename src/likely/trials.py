@@ -395,8 +395,13 @@ _NO_DEADLINE = (
     "but neither rt nor choice is known; give the deadline by which there was no response, in a "
     "column 'deadline', or leave the trial out"
 )
-_CHOICES_ALONE = "Where only choices were kept, say rt=None (--no-rt)."
-_TIMES_ALONE = "Where only times were kept, say choice=None (--no-choice)."
+_CHOICES_ALONE = (
+    "Say which it is by rt=... (--rt NAME); where only choices were kept, say rt=None (--no-rt)."
+)
+_TIMES_ALONE = (
+    "Say which it is by choice=... (--choice NAME); where only times were kept, say choice=None "
+    "(--no-choice)."
+)
 _MESSAGE_LENGTH = 200
 _COLUMNS_NAMED = 20
 _REPR = reprlib.Repr(maxstring=60, maxother=60)

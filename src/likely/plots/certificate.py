@@ -190,13 +190,14 @@ def network_against_exact(likelihood: Likelihood, model: Model) -> Figure:
     ordered = np.argsort(found.errors)
     chosen = [int(ordered[len(ordered) // 2]), *(int(i) for i in ordered[::-1][:2])]
     titles = ["median set", "worst set", "second worst set"]
-    figure = Figure(figsize=(4.6 * len(chosen), 3.8), layout="constrained")
+    figure = Figure(figsize=(4.6 * len(chosen), 4.0), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(chosen)))
     for ax, index, title in zip(axes, chosen, titles, strict=True):
         _compare(ax, likelihood, model, np.array(found.theta[index]))
         ax.set_title(f"{title}, error {found.errors[index]:.2g}")
     axes[0].set_ylabel("density")
-    axes[0].legend(loc="upper right")
+    curves, labels = axes[0].get_legend_handles_labels()
+    figure.legend(curves, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 

@@ -283,6 +283,8 @@ def fit(
             them.
 
     Warns:
+        AmbiguousWarning: if values of a column that a formula takes for categories are numbers,
+            written as text.
         OutsideBoxWarning: with the share of posterior draws outside the box.
         RecodedWarning: if choices were recognised that are not coded as the model's.
         SubjectsWarning: if there is a column of subjects that no formula uses, or one takes their

@@ -11,12 +11,13 @@ import pandas as pd
 
 from likely.declaration import Declaration
 from likely.description import FEWEST, MOST_CONDITIONS, NAMED
-from likely.errors import LikelyWarning, SubjectsWarning, UninformedWarning
+from likely.errors import AmbiguousWarning, LikelyWarning, SubjectsWarning, UninformedWarning
 from likely.regression.formulas import factors_of, has_trials_of_subjects, is_category
 from likely.regression.standard import HERE
 from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED, TWO_BOUNDARIES
 from likely.typing import FloatArray
 
+FEWEST_NUMBERS = 3  # values of a column that may be quantities; two are the same as categories
 NEARLY_ALL = 0.9  # share of late trials from which estimates lean on their priors
 LATE = "that responses come late."
 CHECK = (
@@ -135,6 +136,35 @@ def of_lone_groups(formulas: Mapping[str, str], data: pd.DataFrame) -> Iterator[
                 )
 
 
+def of_numbers_as_text(
+    formulas: Mapping[str, str], columns: Iterable[str], data: pd.DataFrame
+) -> Iterator[Forewarning]:
+    """Yield a warning for columns of text, mostly of numbers, that formulas take for categories.
+
+    Args:
+        formulas: of the parameters that are estimated.
+        columns: columns that formulas use.
+        data: the trials.
+    """
+    for column in columns:
+        values = data[column].drop_duplicates()
+        if not pd.api.types.is_string_dtype(values) or len(values) < FEWEST_NUMBERS:
+            continue
+        with_points = values.astype(str).str.replace(",", ".")
+        odd = values[pd.to_numeric(with_points, errors="coerce").isna()].tolist()
+        bare = any(_stands_bare(text, column) for text in formulas.values())
+        if not bare or 2 * len(odd) > len(values):
+            continue
+        but = f", but for {', '.join(map(repr, odd[:NAMED]))}" if odd else ""
+        one = next(value for value in values if value not in odd)
+        yield Forewarning(
+            f"column '{column}' is text, though its values are numbers, such as {one!r}{but}: "
+            f"formulas take its {len(values)} values for categories.",
+            f"If it is a quantity, make numbers of it, with points; if not, write C({column}).",
+            AmbiguousWarning,
+        )
+
+
 def of_subjects(
     subject: str, formulas: Mapping[str, str], used: Iterable[str], data: pd.DataFrame
 ) -> list[Forewarning]:
@@ -169,7 +199,7 @@ def of_subjects(
             SubjectsWarning,
         )
         for name, text in formulas.items()
-        if _has_slope(text, subject)
+        if _stands_bare(text, subject)
     ]
 
 
@@ -224,8 +254,8 @@ def _tells_apart(formula: str, subject: str, data: pd.DataFrame) -> bool:
     return bool(data.groupby(factors, observed=True)[subject].nunique().max() == 1)
 
 
-def _has_slope(formula: str, column: str) -> bool:
-    """Whether the column is a number in a term that is none of groups."""
+def _stands_bare(formula: str, column: str) -> bool:
+    """Whether the column is in a term that is none of groups, outside C()."""
     described = formulae.model_description(formula)
     return any(
         column in getattr(term, "var_names", ()) and not is_category(str(term.name), column)

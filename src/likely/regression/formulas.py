@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INTERCEPT = "1"
 RESPONSE = ("rt", "choice")
+_POWER = re.compile(r"([^\W\d][\w.]*|`[^`]+`)\s*\*\*\s*\d+")
 SUBJECTS_TRIALS = 20  # a column whose values have fewer is hardly one of subjects
 
 
@@ -194,6 +195,11 @@ def _described(formula: str, about: str) -> Any:
         raise ParameterError(f"{about} is empty; write '1' for an intercept only.")
     if "||" in formula:
         raise ParameterError(f"{about}: write | for ||; effects of groups are uncorrelated anyway.")
+    if (power := _POWER.search(_without_calls(formula))) is not None:
+        raise ParameterError(
+            f"{about}: in formulas {power[0]} is {power[1]} itself, as ** crosses terms; squares "
+            f"are written I({power[1]}**2), calculations in general in I()."
+        )
     if _has_bare_bar(formula):
         raise ParameterError(f"{about}: effects of groups stand in parentheses, as in (1|subject).")
     try:
@@ -208,6 +214,14 @@ def _described(formula: str, about: str) -> Any:
     if not (description.common_terms or description.group_terms):
         raise ParameterError(f"{about} has no terms; give the parameter a fixed value instead.")
     return description
+
+
+def _without_calls(formula: str) -> str:
+    """Return a formula with what functions and braces are given taken out."""
+    before, text = "", formula
+    while text != before:
+        before, text = text, re.sub(r"(\w)\([^()]*\)|\{[^{}]*\}", r"\1", text)
+    return text
 
 
 def _has_bare_bar(formula: str) -> bool:

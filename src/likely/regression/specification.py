@@ -23,6 +23,7 @@ from likely.regression.forewarning import (
     forewarn,
     of_late,
     of_lone_groups,
+    of_numbers_as_text,
     of_subjects,
     of_unobserved,
 )
@@ -220,6 +221,7 @@ def specify(
     found = of_unobserved(declaration, formulas, fixed, given, encoded)
     found += of_late(encoded, data, columns, subject)
     found += of_lone_groups(formulas, data)
+    found += of_numbers_as_text(formulas, columns, data)
     found += [] if subject is None else of_subjects(subject, formulas, columns, data)
     forewarn(found)  # when nothing is left to refuse
     model.build()

@@ -83,7 +83,7 @@ def diagnose(idata: xr.DataTree, summary: pd.DataFrame, *, outside: float = 0.0)
         *_disagreeing(summary, sizes["chain"]),
         *_scarce(summary),
         *_unexplored(bfmi),
-        *_cut_short(deep, depth),
+        *_cut_short(deep, depth, _sampler(idata)),
         *_outside(outside),
     ]
     return Diagnosis(
@@ -172,6 +172,13 @@ def _statistics(
     )
 
 
+def _sampler(idata: xr.DataTree) -> str:
+    """Return the name of the library that drew, as ArviZ has it; '' if it is not known."""
+    if "sample_stats" not in idata.children:
+        return ""
+    return str(idata["sample_stats"].attrs.get("inference_library", ""))
+
+
 def _first(statistics: xr.Dataset, *names: str) -> np.ndarray | None:
     """Return the statistic that samplers call by one of these names."""
     for name in names:
@@ -247,14 +254,15 @@ def _unexplored(bfmi: float | None) -> list[Warned]:
     ]
 
 
-def _cut_short(deep: float | None, depth: int | None) -> list[Warned]:
+def _cut_short(deep: float | None, depth: int | None, sampler: str) -> list[Warned]:
     if deep is None or deep <= DEEP:
         return []
+    learning = "take more steps of tuning (tune=...)" if sampler == "nutpie" else "use nutpie"
     return [
         Warned(
             f"{deep:.0%} of the draws reached the largest tree depth ({depth}).",
             "The draws are valid, but dearly bought and correlated: some parameters are strongly "
-            "correlated or of very different scale. Centre covariates, or use nutpie, which "
+            f"correlated or of very different scale. Centre covariates, or {learning}, which "
             "learns correlations.",
         )
     ]
