@@ -1,7 +1,7 @@
 """Milliseconds a gradient of the log posterior takes, beside HSSM in the same run.
 
     uv run python benchmarks/gradient.py [--model ddm] [--trials 4000]
-    uv run python benchmarks/gradient.py --threads 1 2 --trials 40000
+    uv run python benchmarks/gradient.py --threads 1 2 [--without-peer]
     uv run python benchmarks/gradient.py --alone race_3 lba3 ddm_st
 
 Three models of the same trials. In one the drift is that of one of 42 conditions, so that 42 rows
@@ -11,7 +11,8 @@ and non-decision time is estimated too. Both packages evaluate value and gradien
 with PyMC's default backend and with JAX; the peer, whose network has the published layers, runs in
 an environment of its own (`peers/hssm_gradient.py`). Medians.
 
-With `--threads`, ours alone, with trials divided among so many threads.
+With `--threads`, ours divides trials among so many threads; without, it has one. The peer's JAX
+uses all cores, its default backend one.
 
 With `--alone`, what compiled code takes of the likelihoods named, without PyMC and without a peer:
 value and gradient of trials of 42 rows of parameters from the box, and of as many rows as trials;
@@ -21,11 +22,11 @@ and the value alone of 500 trials of one row.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -115,17 +116,6 @@ def alone(name: str, n: int) -> list[list[float]]:
     return found
 
 
-def divided(data: pd.DataFrame, name: str, numbers: Sequence[int]) -> None:
-    """Time ours on threads, and print."""
-    for case in CASES:
-        for mode in MODES:
-            found = [
-                f"{1e3 * median(seconds(ours(data, case, name, k), mode)):.3f} ms on {k}"
-                for k in numbers
-            ]
-            print(f"{len(data)} trials, {case}, {mode} backend: {', '.join(found)}", flush=True)
-
-
 def theirs(data: pd.DataFrame, formulas: dict[str, str]) -> dict[str, list[float]]:
     """Time the peer on the same trials."""
     named = data.rename(columns={"choice": "response"}).astype({"response": int})
@@ -151,7 +141,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="ddm", help="a shipped likelihood with v, a, z and t")
     parser.add_argument("--trials", type=int, default=4000)
-    parser.add_argument("--threads", nargs="+", type=int, default=[], help="without the peer")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1], help="of ours")
+    parser.add_argument("--without-peer", action="store_true", help="ours alone")
     parser.add_argument("--alone", nargs="+", default=[], help="likelihoods, without the peer")
     options = parser.parse_args()
     for name in options.alone:
@@ -165,19 +156,20 @@ def main() -> None:
     if options.alone:
         return
     data = trials(options.trials)
-    if options.threads:
-        divided(data, options.model, options.threads)
-        return
     for case, formulas in CASES.items():
-        peer = theirs(data, formulas)
-        for mode in MODES:
-            mine = 1e3 * median(seconds(ours(data, case, options.model), mode))
-            other = 1e3 * median(peer[mode])
-            print(
-                f"{options.trials} trials, {case}, {mode} backend: likely {mine:.3f} ms, "
-                f"HSSM {other:.2f} ms: {other / mine:.1f} times",
-                flush=True,
-            )
+        peer = {} if options.without_peer else theirs(data, formulas)
+        for mode, threads in itertools.product(MODES, options.threads):
+            mine = 1e3 * median(seconds(ours(data, case, options.model, threads), mode))
+            about = f"{options.trials} trials, {case}, {mode} backend, threads: {threads}"
+            print(f"{about}: likely {mine:.3f} ms{_beside(peer.get(mode), mine)}", flush=True)
+
+
+def _beside(peer: list[float] | None, mine: float) -> str:
+    """Say what the peer took, if it was measured, and how many times that is what ours did."""
+    if peer is None:
+        return ""
+    other = 1e3 * median(peer)
+    return f", HSSM {other:.2f} ms: {other / mine:.1f} times"
 
 
 if __name__ == "__main__":
