@@ -214,6 +214,7 @@ def test_one_chain_is_not_trusted() -> None:
     idata = xr.DataTree.from_dict({"posterior": _idata()["posterior"].to_dataset().isel(chain=[0])})
     found = diagnose(idata, GOOD)
     assert [w.what for w in found.warnings] == ["There is one chain only."]
+    assert found.sizes == "1 chain of 50"
     assert found.divergences is None
 
 

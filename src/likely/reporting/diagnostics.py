@@ -66,6 +66,11 @@ class Diagnosis:
     outside: float
     warnings: tuple[Warned, ...]
 
+    @property
+    def sizes(self) -> str:
+        """Chains and draws, in words."""
+        return f"{self.chains} chain{'s' * (self.chains > 1)} of {self.draws:,}"
+
 
 def diagnose(idata: xr.DataTree, summary: pd.DataFrame, *, outside: float = 0.0) -> Diagnosis:
     """Judge the draws of a posterior.

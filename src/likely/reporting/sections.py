@@ -92,7 +92,7 @@ def _merged(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def diagnostics(r: Results, d: Diagnosis) -> Section:
     """Tell whether the draws may be trusted."""
     rows = [
-        ("draws", f"{d.chains} chains of {d.draws:,}"),
+        ("draws", d.sizes),
         ("largest r-hat", f"{d.r_hat:.3f} (at most {R_HAT})" if d.chains > 1 else "one chain"),
         (
             "smallest effective sample size",

@@ -111,7 +111,7 @@ def _lead(r: Results, d: Diagnosis) -> str:
     )
     return (
         f"A posterior of {len(r.priors)} coefficients of the model "
-        f"'{r.likelihood.declaration.name}', from {d.chains} chains of {d.draws:,} draws; {health}."
+        f"'{r.likelihood.declaration.name}', from {d.sizes} draws; {health}."
     )
 
 
