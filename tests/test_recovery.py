@@ -79,7 +79,12 @@ def test_posteriors_are_those_of_pymc(benchmark: Any) -> None:
     np.testing.assert_allclose(ours.std(axis=0), draws.std(axis=0), rtol=0.1)
 
 
-def test_densities_without_compiled_code_are_judged_in_jax(benchmark: Any) -> None:
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_likelihoods_are_sums_over_trials_in_compiled_code_and_in_jax(
+    benchmark: Any, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark.jax, "default_backend", lambda: backend)
+    monkeypatch.setitem(benchmark.PAIRS, "gpu", 20)
     likelihood, model = lk.load("lognormal_race_2"), lk.models["lognormal_race_2"]
     region = benchmark.prior(model.declaration)
     truth, rows = region.sets(1, 2)[0], region.sets(5, 3)
