@@ -159,6 +159,35 @@ def test_subjects_that_are_pooled_or_slopes_are_warned_of(ddm: lk.Likelihood) ->
     lk.specify(trials.assign(subject=1), model=ddm)
 
 
+def test_subjects_that_do_not_occur_do_not_count(ddm: lk.Likelihood) -> None:
+    trials = pd.concat([TRIALS] * 30, ignore_index=True)
+    subject = pd.Categorical(np.arange(90) % 2, [0, 1, 2, 3, 4])
+    with pytest.warns(SubjectsWarning, match="'subject' has 2 values, and no formula uses it"):
+        lk.specify(trials.assign(subject=subject), model=ddm)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"formula": {"v": 1}}, "formula of parameter 'v' is 1; it must be text"),
+        ({"formula": "v ~ 1"}, "formula is 'v ~ 1'; it must be a dictionary"),
+        ({"fixed": 0.5}, "fixed is 0.5; it must be a dictionary"),
+        ({"priors": [1]}, "it must be a dictionary"),
+    ],
+)
+def test_arguments_of_other_kinds_are_refused(
+    ddm: lk.Likelihood, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        lk.specify(TRIALS, model=ddm, **arguments)
+
+
+def test_numbers_of_any_type_become_floats(ddm: lk.Likelihood) -> None:
+    strange = TRIALS.assign(choice=TRIALS["choice"].astype(object), deadline=pd.array([9, 9, 9]))
+    kept = lk.specify(strange, model=ddm).data
+    assert [kept[c].dtype for c in ("rt", "choice", "deadline")] == [np.float64] * 3
+
+
 def test_numbers_that_are_text_are_warned_of(
     ddm: lk.Likelihood, recwarn: pytest.WarningsRecorder
 ) -> None:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from likely import plots
 from likely.errors import ParameterError, TrialsError
+from likely.plots.conditions import distinct
 
 LEVELS = (0.0, 0.2, 0.5)
 
@@ -136,6 +137,33 @@ def test_covariates_are_cut_and_categories_named() -> None:
     ax = plots.chronometric(DATA, PREDICTED, x="cue")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["left", "right"]
     _save(ax)
+
+
+def test_bins_of_a_covariate_hold_its_trials_where_values_are_tied() -> None:
+    rng = np.random.default_rng(1)
+    x = np.where(rng.random(2000) < 0.3, 0.0, rng.random(2000))
+    data = pd.DataFrame({"rt": 1.0, "choice": np.where(x == 0.0, 1, -1), "x": x})
+    ax = plots.psychometric(data, x="x")
+    (points,) = [line for line in ax.lines if line.get_marker() == "o"]
+    places, shares = points.get_data()
+    edges = np.quantile(x, np.arange(3, 8) / 8)  # the first two are 0 as well, as is the lowest
+    bins = np.split(np.sort(x), np.searchsorted(np.sort(x), edges))
+    np.testing.assert_allclose(places, [each.mean() for each in bins])
+    np.testing.assert_allclose(shares, [(each == 0.0).mean() for each in bins])
+
+
+def test_trials_without_a_choice_count_whatever_holds_them() -> None:
+    choice = pd.array([1] * 5 + [-1] + [None] * 4, "Int64")
+    for column in (choice, choice.to_numpy(dtype=float, na_value=np.nan)):
+        ax = plots.psychometric(pd.DataFrame({"choice": column, "x": 1.0}), x="x")
+        (points,) = [line for line in ax.lines if line.get_marker() == "o"]
+        assert points.get_ydata().tolist() == [0.5]
+
+
+def test_values_that_are_nearly_alike_are_told_apart() -> None:
+    assert distinct([0.5, 2.0, "ann"]) == ["0.5", "2", "ann"]
+    assert distinct([1234567.0, 1234568.0]) == ["1234567", "1234568"]
+    assert distinct([0.12345678, 0.12345679]) == ["0.12345678", "0.12345679"]
 
 
 @pytest.mark.parametrize(

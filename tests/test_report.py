@@ -155,7 +155,7 @@ def test_words_wrap_and_wide_graphs_have_the_screen(results: Results) -> None:
 
 
 def test_text_from_data_cannot_become_html(results: Results, tmp_path: Path) -> None:
-    formula = {"v": "1 + <script>alert(1)</script>"}
+    formula = {"v": "1 + `<script>alert(1)</script>`"}
     evil = replace(results, formula=formula, estimates=None, predicted=None)
     text = report(evil, tmp_path / "evil.html", progress=False).read_text()
     assert "<script>" not in text
@@ -261,6 +261,11 @@ def test_columns_of_formulas_are_found() -> None:
     design = used_columns(formula, data)
     assert design.covariates == ("coherence", "my cue", "dbs")
     assert design.groups == ("subject",)
+    numbered = data.rename(columns={"subject": "subj (id)"})
+    for factor in ("C(dbs)", "`subj (id)`"):
+        design = used_columns({"v": f"C(co, Treatment(0)) + (1|{factor})"}, numbered)
+        assert (design.covariates, design.categories) == (("co",), ("co",))
+        assert design.groups == ("dbs" if factor == "C(dbs)" else "subj (id)",)
 
 
 def test_a_covariate_of_many_values_is_cut_into_fifths() -> None:

@@ -163,6 +163,10 @@ def test_coefficients_of_columns_with_any_name_are_shown(
     assert set(effects(results, smallest=2)) == {"v_1|sess_offset", "v_1|who"}
 
 
+def _without_columns(path: Path) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), "columns": None}))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -170,6 +174,7 @@ def test_coefficients_of_columns_with_any_name_are_shown(
         (lambda f: (f / "fit.json").write_text("{"), "is damaged"),
         (lambda f: (f / "fit.json").write_text('{"format": 99}'), "format 99 cannot be read"),
         (lambda f: (f / "fit.json").write_text('{"format": 1}'), "there is no 'columns'"),
+        (lambda f: _without_columns(f / "fit.json"), "fit.json is damaged"),
         (lambda f: (f / POSTERIOR).unlink(), "interrupted before there were draws"),
         (lambda f: (f / POSTERIOR).write_bytes(b"?"), "posterior.nc is damaged"),
         (lambda f: (f / LIKELIHOOD).unlink(), "there is no file"),

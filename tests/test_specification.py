@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ DATA = pd.DataFrame(
         "constant": 2.0,
         "two words": [1.0, 2.0, 3.0, 5.0],
         "alike": "all",
+        "Intercept": [0.0, 1.0, 2.0, 3.0],
         "day": pd.to_datetime(["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]),
     }
 )
@@ -105,6 +107,57 @@ def test_priors_hold_most_of_their_mass_in_the_box() -> None:
             low, high = likelihood.box[name]
             assert np.mean((values < low) | (values > high)) < 0.12
     assert prior(specified(), "v_Intercept") == "Normal(0, 3)"
+
+
+def _with_t_from(lower: float, upper: float) -> Likelihood:
+    """Return a likelihood whose box of the non-decision time ends."""
+    known = TWO.declaration
+    parameters = [
+        replace(p, lower=lower, upper=upper) if p.name == "t" else p for p in known.parameters
+    ]
+    density = replace(TWO.density, declaration=replace(known, parameters=tuple(parameters)))
+    return Likelihood(density, TWO.weights, TWO.training)
+
+
+def test_a_non_decision_time_may_be_all_that_is_estimated() -> None:
+    plan = specified(_with_t_from(0.0, 2.0), fixed={"v": 1.0, "a": 1.0, "z": 0.5})
+    assert plan.links["t"] == Logit(0.0, 0.4)
+    assert prior(plan, "t_Intercept") == "Normal(0, 1.472)"  # as z's, between 0 and 0.4
+
+
+def test_a_box_that_begins_after_the_fastest_response_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"'t' cannot be less than 0.45 s, but the fastest"):
+        specified(_with_t_from(0.45, 2.0))
+
+
+def test_categories_keep_their_order() -> None:
+    for ordered in (True, False):
+        level = pd.Categorical(
+            ["low", "mid", "high", "low"], ["low", "mid", "high", "none"], ordered=ordered
+        )
+        plan = specified(data=DATA.assign(level=level), formula={"v": "1 + level"})
+        assert plan.priors["coefficient"].tolist()[1:3] == ["v_level[mid]", "v_level[high]"]
+
+
+@pytest.mark.parametrize("factor", ["number", "C(number)", "`two words`"])
+def test_groups_limit_their_non_decision_times_however_they_are_written(factor: str) -> None:
+    plan = specified(formula={"t": f"1 + (1|{factor})"})
+    link = plan.links["t"]
+    assert isinstance(link, LogitByTrial)
+    assert link.upper[0] == 0.4
+
+
+def test_priors_of_gaussian_processes_are_given_by_part() -> None:
+    term = "v_hsgp(time, m=4, c=1.5)"
+    formula = {"v": "hsgp(time, m=4, c=1.5)"}
+    given = {f"{term}_sigma": bmb.Prior("HalfNormal", sigma=0.3)}
+    plan = specified(formula=formula, priors=given)
+    assert prior(plan, f"{term}_sigma") == "HalfNormal(0.3)"
+    assert prior(plan, f"{term}_ell").startswith("InverseGamma")
+    with pytest.raises(ParameterError, match="give those of '.*_sigma' and '.*_ell'"):
+        specified(formula=formula, priors={term: (0, 1)})
+    with pytest.raises(ParameterError, match=r"_ell': it must be a bambi.Prior"):
+        specified(formula=formula, priors={f"{term}_ell": (0, 1)})
 
 
 def test_links_and_priors_are_listed() -> None:
@@ -243,6 +296,7 @@ def test_coefficients_are_called_after_parameter_and_column(
         ("1 + alike", ParameterError, "'alike' has one value only"),
         ("bs(time, df=2)", ParameterError, "'bs.*' of parameter 'v' fails .*: df=2 is too small"),
         ("condition[a]", ParameterError, "'condition.a.' of parameter 'v' fails"),
+        ("Intercept", ParameterError, "a column cannot be called 'Intercept'"),
     ],
 )
 def test_unusable_formulas_are_refused_in_one_line(

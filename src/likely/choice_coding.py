@@ -61,8 +61,9 @@ class Coding:
 
     def __str__(self) -> str:
         """Say what was read as what."""
+        sign = "+" if min(self.values.values(), default=0) < 0 else ""
         changes = (
-            f"{_plain(value)} was read as {choice:+d}" for value, choice in self.values.items()
+            f"{_plain(value)} was read as {choice:{sign}d}" for value, choice in self.values.items()
         )
         return f"{self.column} {', '.join(changes)}"
 

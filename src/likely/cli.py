@@ -74,9 +74,10 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SUCCESS
     except OSError as error:
-        if error.filename is None:
+        if error.strerror is None:
             raise
-        say(f"{os.fsdecode(error.filename)!r}: {error.strerror}.")
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)!r}: "
+        say(f"{where}{error.strerror}.")
         return BAD_INPUT
     except Exception as error:
         if not was_interrupted(error):

@@ -94,7 +94,9 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
 @click.option("--draws", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--tune", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--chains", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--sampler", type=click.Choice(SAMPLERS), help="NUTS; by default PyMC chooses.")
+@click.option(
+    "--sampler", type=click.Choice(SAMPLERS), help="NUTS; by default nutpie, if it is installed."
+)
 @click.option(
     "--threads",
     type=click.IntRange(1),

@@ -42,6 +42,8 @@ def write(result: Fit, folder: Path, record: Record) -> Results:
     request = Request(
         record.command, record.trials, record.where, record.sample, again=record.again
     )
+    for name in (QUANTILES, REPORT):  # of an earlier fit
+        (folder / name).unlink(missing_ok=True)
     results = save_fit(result, folder, request=request)
     with written_whole(folder / QUANTILES) as path:
         path.write_bytes(_quantiles(results))

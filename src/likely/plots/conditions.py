@@ -75,6 +75,14 @@ def written(value: Hashable) -> str:
     return number(float(value)) if isinstance(value, float | np.floating) else str(value)
 
 
+def distinct(values: Sequence[Hashable]) -> list[str]:
+    """Return values as they are written, with more digits if some would be written alike."""
+    words = [written(value) for value in values]
+    if len(set(words)) == len(set(values)):
+        return words
+    return [f"{v:.15g}" if isinstance(v, float | np.floating) else str(v) for v in values]
+
+
 def by_draw(predicted: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield the predicted trials of each draw; all of them at once without a column `draw`."""
     if "draw" not in predicted.columns:

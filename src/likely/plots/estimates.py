@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
 from likely.errors import ParameterError, unknown
-from likely.plots.conditions import written
+from likely.plots.conditions import distinct, written
 from likely.plots.effects import MOST_LABELS, SMALL
 from likely.plots.style import COLOURS, INK, PALE, axes_or_new, house_style, scale, shade
 
@@ -91,8 +91,10 @@ def condition_columns(rows: pd.DataFrame) -> list[str]:
 
 def group_labels(rows: pd.DataFrame, groups: Sequence[str]) -> list[str]:
     """Return what each row's group is called."""
-    found = rows[list(groups)].itertuples(index=False, name=None)
-    return [", ".join(written(value) for value in values) for values in found]
+    if not groups:
+        return [""] * len(rows)
+    columns = [distinct(rows[group].tolist()) for group in groups]
+    return [", ".join(values) for values in zip(*columns, strict=True)]
 
 
 def _chosen(table: pd.DataFrame, parameter: str, level: str | None) -> tuple[pd.DataFrame, str]:

@@ -73,11 +73,14 @@ def psychometric(
     if choice not in choices:
         raise ParameterError(unknown("choice", choice, choices))
 
+    def chosen(trials: pd.DataFrame) -> np.ndarray:
+        return (trials["choice"] == choice).to_numpy(dtype=bool, na_value=False)
+
     def share(trials: pd.DataFrame) -> float:
-        return float(np.mean(trials["choice"] == choice)) if len(trials) else np.nan
+        return float(chosen(trials).mean()) if len(trials) else np.nan
 
     def interval(trials: pd.DataFrame) -> tuple[float, float]:
-        hits, n = int((trials["choice"] == choice).sum()), len(trials)
+        hits, n = int(chosen(trials).sum()), len(trials)
         tails = [0.5 * (1.0 - BAND), 0.5 * (1.0 + BAND)]
         low, high = stats.beta.ppf(tails, hits + 0.5, n - hits + 0.5)
         return float(low), float(high)
@@ -155,7 +158,7 @@ class _Places:
         x: the column.
         positions: one a level, (k,).
         labels: of categories; empty for numbers.
-        levels: values at the positions, or, if the column was cut, the inner edges of the bins.
+        levels: values at the positions, or, if the column was cut, where the bins begin.
         cut: whether it was.
         width: of a category's band.
     """
@@ -179,7 +182,8 @@ class _Places:
         """Return the level of each trial, -1 for none."""
         if self.cut:
             values = numeric_column(trials, str(self.x))
-            return np.where(np.isfinite(values), np.searchsorted(self.levels, values, "right"), -1)
+            bins = np.searchsorted(self.levels, values, "right") - 1
+            return np.where(np.isfinite(values), bins, -1)
         return pd.Index(self.levels).get_indexer(pd.Index(trials[self.x]))
 
 
@@ -194,10 +198,11 @@ def _places(data: pd.DataFrame, x: Hashable) -> _Places:
         values = np.sort(np.asarray(levels, dtype=np.float64))
         return _Places(x, values, (), values, False)
     values = column.to_numpy(dtype=np.float64)
-    edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
-    bins = np.searchsorted(edges, values, "right")
-    middles = np.array([values[bins == i].mean() for i in np.unique(bins)])
-    return _Places(x, middles, (), edges, True)
+    begins = np.unique([-np.inf, *np.quantile(values, np.arange(1, BINS) / BINS)])
+    # Where many values are the same, a bin may be empty.
+    occupied, bins = np.unique(np.searchsorted(begins, values, "right") - 1, return_inverse=True)
+    middles = np.bincount(bins, values) / np.bincount(bins)
+    return _Places(x, middles, (), np.array([-np.inf, *begins[occupied[1:]]]), True)
 
 
 def _curves(data: pd.DataFrame, by: Sequence[Hashable], alone: ColorType) -> list[_Curve]:

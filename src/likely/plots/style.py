@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from likely.plots.columns import ANY
 
 # Okabe and Ito's palette, in an order in which neighbours differ in lightness too.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+LARGE = 1e15  # from which on not all whole numbers are written out
 INK = "#1F2933"
 PALE = "#9AA5B1"
 SHADE = "#E4E7EB"
@@ -101,4 +103,5 @@ def choice_label(choice: int, choices: Sequence[int]) -> str:
 
 def number(value: float) -> str:
     """Return a number as it is written, with a true minus sign."""
-    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+    whole = math.isfinite(value) and abs(value) < LARGE and value == int(value)
+    return (f"{value:.0f}" if whole else f"{value:g}").replace("-", "\N{MINUS SIGN}")

@@ -84,14 +84,15 @@ class Ceiling:
     def bounded(self, parameter: Parameter, limit: float) -> Parameter:
         """Return a non-decision time with a support that ends at the limit."""
         lower = parameter.support[0] if math.isfinite(parameter.support[0]) else parameter.lower
-        if limit <= lower:
+        least = max(lower, parameter.lower)
+        if limit <= least:
             found = (
                 f"the fastest response took {limit:g} s"
                 if self.firm
                 else f"half of the responses took {limit:g} s or less"
             )
             raise ParameterError(
-                f"parameter '{parameter.name}' cannot be less than {lower:g} s, but {found}; leave "
+                f"parameter '{parameter.name}' cannot be less than {least:g} s, but {found}; leave "
                 "faster responses out."
             )
         return replace(parameter, lower=lower, upper=limit, support=(lower, limit))

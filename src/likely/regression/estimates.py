@@ -6,7 +6,6 @@ of its conditions. Conditions are the combinations of covariates that occur in t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ import pandas as pd
 from bambi.utils import get_aliased_name
 
 from likely.declaration import Declaration, Parameter
-from likely.regression.formulas import is_intercept
+from likely.regression.formulas import is_category, is_intercept
 from likely.regression.lapses import PROBABILITY
 from likely.regression.links import Link, Logit, LogitByTrial
 from likely.typing import FloatArray
@@ -99,12 +98,11 @@ def averaged(level: Level, formula: str, data: pd.DataFrame) -> dict[str, float]
 
     One that has a single value in each group, such as a subject's age, keeps that.
     """
-    categories = re.findall(r"\bC\(\s*`?([^,)`]*?)`?\s*[,)]", formula)
     found = {}
     for name in level.covariates:
         column = data[name]
         numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        if not numeric or name in categories or column.nunique() <= FEW:
+        if not numeric or is_category(formula, name) or column.nunique() <= FEW:
             continue
         if (
             level.groups

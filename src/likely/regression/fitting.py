@@ -181,6 +181,12 @@ def specify(
     from likely.regression.formulas import mentioned, subject_column
     from likely.regression.specification import specify as build
 
+    for what, given in (("formula", formula), ("fixed", fixed), ("priors", priors)):
+        if given is not None and not isinstance(given, Mapping):
+            raise ParameterError(f"{what} is {given!r}; it must be a dictionary.")
+    for name, text in (formula or {}).items():
+        if not isinstance(text, str):
+            raise ParameterError(f"formula of parameter '{name}' is {text!r}; it must be text.")
     likelihood = likelihood_of(model)
     if not isinstance(data, pd.DataFrame):
         data = read_trials(data, rt=rt, choice=choice)
@@ -201,7 +207,7 @@ def specify(
         lapses=_lapses(lapse),
         noncentered=noncentered,
     )
-    given: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    stated: dict[str, tuple[Any, tuple[Any, ...]]] = {
         "priors": (priors, (None, {})),
         "lapse": (lapse, (0.0,)),
         "noncentered": (noncentered, (None,)),
@@ -211,8 +217,8 @@ def specify(
         "coding": (coding, (None, {})),
     }
     if choice == "choice":  # as they are kept, choices are coded already
-        given.pop("coding")
-    told = {n: value for n, (value, defaults) in given.items() if value not in defaults}
+        stated.pop("coding")
+    told = {n: value for n, (value, defaults) in stated.items() if value not in defaults}
     return replace(specification, arguments=told)
 
 
@@ -320,7 +326,8 @@ def draw(specification: Specification, *, seed: int, **sample: Any) -> Fit:
     import pymc as pm
 
     require_seed(seed)
-    sample = {**SAMPLE, **sample}
+    seed = int(seed)
+    sample = {**SAMPLE, **{name: value for name, value in sample.items() if value is not None}}
     arguments = begun(adaptive(sample), specification, seed)
     with specification.model, without_commas(specification.model) as names, begins():
         drawn = pm.sample(random_seed=seed, var_names=specification.sampled, **arguments)

@@ -176,7 +176,7 @@ def of_subjects(
         used: columns that formulas use.
         data: the trials.
     """
-    counts = data[subject].value_counts()
+    counts = data[subject].astype(object).value_counts()
     if len(counts) < 2 or not has_trials_of_subjects(data[subject]):
         return []
     if subject not in used:

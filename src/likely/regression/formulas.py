@@ -42,6 +42,8 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
     for name in names:
         if name in RESPONSE:
             raise ParameterError(f"{about}: '{name}' is what the model explains; leave it out.")
+        if name == "Intercept":  # as Bambi calls its own
+            raise ParameterError(f"{about}: a column cannot be called 'Intercept'; rename it.")
         if name not in data.columns:
             spaced = next((str(c) for c in data.columns if name in re.split(r"\W+", str(c))), None)
             how = f" Names that are not one word take backticks: `{spaced}`." if spaced else ""
@@ -111,8 +113,12 @@ def lone_group(formula: str) -> str | None:
     groups = list(description.group_terms)
     if len(groups) != 1 or common not in ([], ["Intercept"]):
         return None
-    expression, factor = str(groups[0].name).split("|")
-    return factor if expression == "1" and factor.isidentifier() else None
+    factor = groups[0].factor
+    columns = sorted(map(str, factor.var_names))
+    if groups[0].expr.name != "Intercept" or len(columns) != 1:
+        return None
+    own = str(factor.name) == columns[0] or is_category(str(factor.name), columns[0])
+    return columns[0] if own else None
 
 
 def subject_column(formulas: Iterable[str], data: pd.DataFrame) -> str | None:
@@ -130,7 +136,7 @@ def subject_column(formulas: Iterable[str], data: pd.DataFrame) -> str | None:
 
 def has_trials_of_subjects(column: pd.Series[Any]) -> bool:
     """Whether values of a column have as many trials as subjects should have."""
-    return bool(column.value_counts().median() >= SUBJECTS_TRIALS)
+    return bool(column.astype(object).value_counts().median() >= SUBJECTS_TRIALS)
 
 
 def factors_of(formula: str, data: pd.DataFrame) -> list[str]:

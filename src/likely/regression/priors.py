@@ -11,7 +11,7 @@ from typing import Any
 
 import bambi as bmb
 import numpy as np
-from bambi.terms import CommonTerm, GroupSpecificTerm
+from bambi.terms import CommonTerm, GroupSpecificTerm, HSGPTerm
 from bambi.utils import get_aliased_name
 
 from likely.declaration import Parameter
@@ -53,9 +53,13 @@ class Scale:
             above = 1.0 if ceiling.overall is None else ceiling.overall - origin
             middle = origin + ceiling.share * above
             return cls(link.forward(middle), 0.7)
+        support = parameter.support
+        if isinstance(link, Logit):  # of a non-decision time, which ends at the fastest response
+            support = link.lower, link.upper
+            lower, upper = max(lower, link.lower), min(upper, link.upper)
         margin = 0.05 * (upper - lower)  # links reach infinity at the ends of the support
-        low = link.forward(max(lower, parameter.support[0] + margin))
-        high = link.forward(min(upper, parameter.support[1] - margin))
+        low = link.forward(max(lower, support[0] + margin))
+        high = link.forward(min(upper, support[1] - margin))
         middle = round(0.5 * (low + high), 12) + 0.0  # no -0
         return cls(middle, 0.25 * abs(high - low))
 
@@ -123,10 +127,24 @@ class Chosen:
         for key, term in self.component.group_specific_terms.items():
             chosen[key] = self._group(term)
         for key, term in self.component.hsgp_terms.items():
-            name = get_aliased_name(term)
+            chosen[key] = self._covariance(term)
+        return chosen
+
+    def _covariance(self, term: HSGPTerm) -> dict[str, bmb.Prior]:
+        """Return the priors of a Gaussian process's sd and length scale."""
+        own = get_aliased_name(term)
+        chosen = dict(term.prior)
+        names = {f"{own}_{part}": part for part in chosen}
+        if own in self.given:
+            raise ParameterError(
+                f"prior of '{own}': give those of {' and '.join(map(repr, names))}."
+            )
+        for name, part in names.items():
             if name in self.given:
                 self.unused.discard(name)
-                chosen[key] = self.given[name]
+                if not isinstance(self.given[name], bmb.Prior):
+                    raise ParameterError(f"prior of '{name}': it must be a bambi.Prior.")
+                chosen[part] = self.given[name]
         return chosen
 
     def _common(self) -> dict[str, bmb.Prior]:

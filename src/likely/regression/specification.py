@@ -305,9 +305,18 @@ def _bambi(
 
 
 def _plain(covariates: pd.DataFrame) -> pd.DataFrame:
-    """Return covariates numbered from 0, with words of any type as categories."""
-    words = [c for c in covariates.columns if covariates[c].dtype.kind == "O"]
-    categories = {c: covariates[c].astype(object).astype("category") for c in words}
+    """Return covariates numbered from 0, with words of any type as categories.
+
+    Categories that are given keep their order, of which the first is the reference; formulae would
+    sort those that are not ordered.
+    """
+    categories = {}
+    for name in covariates.columns:
+        column = covariates[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            categories[name] = column.cat.remove_unused_categories().cat.as_ordered()
+        elif column.dtype.kind == "O":
+            categories[name] = column.astype(object).astype("category")
     return covariates.assign(**categories).reset_index(drop=True)
 
 

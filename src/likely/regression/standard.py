@@ -51,7 +51,7 @@ def standard(
     choices = likelihood.declaration.choices
     require_distinct(data.columns)
     trials, times, coded = observations(data, choices, rt=rt, choice=choice, coding=coding)
-    trials = trials.assign(rt=times)
+    trials = trials.assign(rt=times, choice=numeric_column(trials, "choice"))
     trials.attrs[OWN_COLUMNS] = own_columns(data)
     if rt is None and (deadline is not None or "deadline" in data.columns):
         raise TrialsError(
@@ -63,6 +63,8 @@ def standard(
     if isinstance(deadline, str):
         require_column(data, deadline)
         trials = trials.assign(deadline=numeric_column(data, deadline))
+    elif deadline is None and "deadline" in trials.columns:
+        trials = trials.assign(deadline=numeric_column(trials, "deadline"))
     elif deadline is not None:
         if not isinstance(deadline, numbers.Real):
             raise TrialsError(

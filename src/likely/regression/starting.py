@@ -141,9 +141,8 @@ def _log_likelihoods(
     if not len(rows):
         return np.empty(0)
     likelihood = specification.likelihood
-    spelt = np.repeat(rows, len(trials), axis=0)
-    each = likelihood.logp(spelt, np.tile(trials, (len(rows), 1)))
-    return np.maximum(each, FLOOR).reshape(len(rows), -1).sum(axis=1)
+    each = likelihood.density.tabulate(likelihood.weights, rows, trials)
+    return np.asarray(np.maximum(each, FLOOR).sum(axis=1))
 
 
 def _limits(

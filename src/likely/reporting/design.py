@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import formulae
 import numpy as np
 import pandas as pd
+
+from likely.regression.formulas import is_category
 
 MOST = 8  # conditions; a covariate with more values is cut into quintiles
 OBSERVED = ("rt", "choice", "deadline", "draw")
@@ -31,23 +34,30 @@ class Design:
 
 def used_columns(formula: Mapping[str, str], data: pd.DataFrame) -> Design:
     """Return the columns of the data that appear in the formulas."""
-    columns = [str(c) for c in data.columns if c not in OBSERVED]
     common: list[str] = []
     groups: list[str] = []
+    categories: set[str] = set()
     for text in formula.values():
-        bars = re.findall(r"\|([^()|]*)\)", text)
-        groups += _names(" ".join(bars), columns)
-        common += _names(re.sub(r"\|[^()|]*\)", ")", text), columns)
-    grouped = tuple(dict.fromkeys(groups))
-    covariates = tuple(c for c in dict.fromkeys(common) if c not in grouped)
-    inside = " ".join(re.findall(r"\bC\(([^,)]*)", " ".join(formula.values())))
-    categories = set(_names(inside, columns))
-    return Design(covariates, grouped, tuple(c for c in covariates if c in categories))
+        described = formulae.model_description(text)
+        grouped = [_columns(term.factor, text, data) for term in described.group_terms]
+        groups += [name for names in grouped for name in names]
+        inner = [term.expr for term in described.group_terms]
+        for term in (*described.common_terms, *inner):
+            names = _columns(term, text, data)
+            common += names
+            categories |= {name for name in names if is_category(str(term.name), name)}
+    covariates = [c for c in dict.fromkeys(common) if c not in groups]
+    return Design(
+        tuple(covariates),
+        tuple(dict.fromkeys(groups)),
+        tuple(c for c in covariates if c in categories),
+    )
 
 
-def _names(text: str, columns: list[str]) -> list[str]:
-    words = re.findall(r"`([^`]+)`|([^\W\d]\w*)", text)
-    return [word for pair in words for word in pair if word in columns]
+def _columns(term: Any, text: str, data: pd.DataFrame) -> list[str]:
+    """Return the columns that a term has, as they come in the formula's text."""
+    names = {str(name) for name in getattr(term, "var_names", ())} & set(map(str, data.columns))
+    return sorted(names - set(OBSERVED), key=lambda name: (text.find(name), name))
 
 
 def condition(design: Design, data: pd.DataFrame, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:

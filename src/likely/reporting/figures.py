@@ -13,7 +13,7 @@ from likely import plots
 from likely.errors import LikelyError
 from likely.page import WIDE, Picture
 from likely.plots.columns import are_times_alone
-from likely.plots.conditions import written
+from likely.plots.conditions import distinct
 from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
 from likely.regression.estimates import POPULATION
@@ -321,7 +321,8 @@ def _categories(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column as categories, in the order of their values rather than of their names."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column
-    return pd.Series(pd.Categorical(column), index=column.index).cat.rename_categories(written)
+    found = pd.Series(pd.Categorical(column), index=column.index)
+    return found.cat.rename_categories(distinct(found.cat.categories.tolist()))
 
 
 def _chosen(r: Results) -> str:

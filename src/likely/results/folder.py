@@ -22,15 +22,16 @@ from __future__ import annotations
 import json
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import xarray as xr
 
 from likely.declaration_json import parse
-from likely.errors import FileFormatError
+from likely.errors import FileFormatError, LikelyError
 from likely.progress import Progress
 from likely.regression.lapses import PROBABILITY
 from likely.regression.workings import without_workings
@@ -46,6 +47,7 @@ from likely.results.record import (
     with_prior,
 )
 from likely.results.reproduce import script, shell_script
+from likely.trials import first_line
 from likely.writing import written_whole
 
 if TYPE_CHECKING:
@@ -132,8 +134,13 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
     )
 
 
-def open_fit(folder: str | Path) -> Results:
+def open_fit(folder: str | Path, *, modules: Mapping[str, Any] = MappingProxyType({})) -> Results:
     """Read what `save_fit` wrote to a folder.
+
+    Args:
+        folder: that it wrote to.
+        modules: of the likelihood, where it was trained with Flax modules of one's own; see
+            `likely.load`.
 
     Raises:
         FileFormatError: if it is no folder of a fit, or a file in it is damaged.
@@ -145,7 +152,7 @@ def open_fit(folder: str | Path) -> Results:
     try:
         data = read_columns(place / TRIALS, settings["columns"])
         idata = _read_tree(place / POSTERIOR)
-        likelihood = load(place / LIKELIHOOD)
+        likelihood = load(place / LIKELIHOOD, modules=modules)
         sample = settings["sampler"]
         return Results(
             idata=idata,
@@ -174,8 +181,12 @@ def open_fit(folder: str | Path) -> Results:
             predicted=_read_predicted(place / PREDICTED, data),
             graph=(place / GRAPH).read_bytes() if (place / GRAPH).is_file() else None,
         )
+    except LikelyError:
+        raise
     except KeyError as error:
         raise FileFormatError(f"{place / SETTINGS} is damaged: there is no {error}.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise FileFormatError(f"{place / SETTINGS} is damaged: {first_line(error)}.") from error
 
 
 def open_log_likelihood(folder: str | Path) -> xr.DataTree:
