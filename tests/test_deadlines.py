@@ -242,6 +242,25 @@ def test_fits_draw_nothing_after_deadlines(ddm: lk.Likelihood, lapse: float | lk
     assert by_fit["deadline"].tolist()[:4] == [1.0, 1.0, 0.8, 0.8]
 
 
+def test_predictions_withhold_what_the_trials_do(ddm: lk.Likelihood) -> None:
+    """A late press cannot be told from the decision not to press: both are the silent choice."""
+    trials = pd.DataFrame({"rt": [0.5, np.nan], "choice": [1.0, -1.0], "deadline": 0.8})
+    trials = pd.concat([trials] * 400, ignore_index=True)
+    fixed = {name: value for name, value in THETA.items() if name != "v"}
+    plan = lk.specify(trials, model=ddm, fixed=fixed)
+    draws = xr.Dataset(
+        {"v_Intercept": (("chain", "draw"), np.full((1, 4), 0.8))},
+        {"chain": [0], "draw": np.arange(4)},
+    )
+    tree = xr.DataTree.from_dict({"posterior": draws})
+    drawn = Fit(tree, ddm, trials, plan, 1).predict(draws=4, seed=2)
+    assert drawn["choice"].notna().all()
+    assert (drawn["rt"].isna() == (drawn["choice"] == -1)).all()
+    withheld = pd.DataFrame({"rt": [np.nan], "choice": [-1.0], "deadline": [0.8]})
+    expected = float(np.exp(ddm.logp({**THETA, "v": 0.8}, withheld)[0]))
+    assert (drawn["choice"] == -1).mean() == pytest.approx(expected, abs=0.03)
+
+
 def test_bambi_takes_deadlines_as_a_third_column(ddm: lk.Likelihood) -> None:
     coded = without_nan(WITHHELD, (-1, 1))
     assert coded["deadline"].tolist() == [1.0, 1.0, 0.8, 0.8, np.inf]

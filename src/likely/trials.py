@@ -260,10 +260,26 @@ def deadlines(trials: pd.DataFrame) -> FloatArray | None:
     return np.where(np.isnan(given), math.inf, given)
 
 
-def cut_off(drawn: FloatArray, deadline: FloatArray) -> FloatArray:
-    """Return drawn trials (n, 2), rt and choice NaN where the time is later than the deadline."""
-    late = drawn[:, 0] > deadline
-    return np.where(late[:, None], math.nan, drawn)
+def withheld_choice(encoded: FloatArray) -> float | None:
+    """Return the one choice of encoded trials (n, 2) that is withheld; None without such a one."""
+    codes = np.unique(encoded[is_withheld(encoded), 1])
+    return float(codes[0] - SILENT) if len(codes) == 1 else None
+
+
+def cut_off(drawn: FloatArray, deadline: FloatArray, silent: float | None = None) -> FloatArray:
+    """Return drawn trials (n, 2) as they are seen until their deadlines.
+
+    Args:
+        drawn: rt and choice.
+        deadline: of each (n,), infinite where there is none.
+        silent: a choice on which nothing is seen. Late responses, which are not told from it, have
+            that choice and no time; without such a choice both are NaN.
+    """
+    unseen = drawn[:, 0] > deadline
+    if silent is not None:
+        unseen |= np.isfinite(deadline) & (drawn[:, 1] == silent)
+    nothing = [math.nan, math.nan if silent is None else silent]
+    return np.where(unseen[:, None], nothing, drawn)
 
 
 def _encode_array(trials: ArrayLike, choices: Sequence[int]) -> FloatArray:

@@ -19,6 +19,7 @@ def drawn_trials(
     theta: Mapping[str, FloatArray],
     deadline: FloatArray | None,
     seed: int,
+    silent: float | None = None,
 ) -> FloatArray:
     """Return one trial (n, 2), rt and choice, for each of n parameter rows.
 
@@ -29,6 +30,8 @@ def drawn_trials(
         deadline: of each trial (n,), infinite where there is none; None without any. Later times,
             and their choices, are NaN.
         seed: of what is drawn.
+        silent: a choice on which nothing is seen until the deadline, which late responses are not
+            told from.
     """
     own = {name: values for name, values in theta.items() if name in likelihood.declaration.names}
     drawn = likelihood.sample(own, 1, seed)
@@ -36,4 +39,4 @@ def drawn_trials(
         choices = likelihood.declaration.choices
         drawn = lapses.scatter(drawn, choices, seed, theta.get(PROBABILITY.name))
     trials: FloatArray = drawn[["rt", "choice"]].to_numpy()
-    return trials if deadline is None else cut_off(trials, deadline)
+    return trials if deadline is None else cut_off(trials, deadline, silent)

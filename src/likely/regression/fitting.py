@@ -25,7 +25,7 @@ from likely.regression.sampler import adaptive, begins, begun
 from likely.regression.standard import HERE, standard
 from likely.regression.workings import without_workings
 from likely.trial_files import read_trials
-from likely.trials import deadlines
+from likely.trials import deadlines, encode, withheld_choice
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -128,11 +128,15 @@ class Fit:
         Returns:
             A frame like `data`, repeated for each draw, with rt (seconds) and choice drawn anew,
             both NaN where a deadline passed before a response; a column `draw` tells them apart.
+            Where the data have a choice that is withheld until a deadline, so have these, in place
+            of late responses.
         """
         theta = {name: values.reshape(-1) for name, values in self.parameters(draws).items()}
         deadline = deadlines(self.data)
         late = None if deadline is None else np.tile(deadline, draws)
-        drawn = drawn_trials(self.likelihood, self.specification.lapses, theta, late, seed)
+        silent = withheld_choice(encode(self.data, self.likelihood.declaration.choices))
+        lapses = self.specification.lapses
+        drawn = drawn_trials(self.likelihood, lapses, theta, late, seed, silent)
         repeated = self.data.iloc[np.tile(np.arange(len(self.data)), draws)].reset_index(drop=True)
         return repeated.assign(
             rt=drawn[:, 0], choice=drawn[:, 1], draw=np.repeat(np.arange(draws), len(self.data))
