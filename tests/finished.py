@@ -80,6 +80,7 @@ def finished(seed: int = 1) -> Finished:
         fixed={"z": 0.5},
         priors=_priors(),
         lapses=None,
+        description="",
         forewarned=[Forewarning("nobody answered.", "Ask again.")],
         sampled=list(TRUTH),
         with_parent=lambda draws: draws,
@@ -124,7 +125,7 @@ def _priors() -> pd.DataFrame:
         [
             {
                 "coefficient": name, "parameter": name[0], "link": "identity",
-                "distribution": "Normal", "mean": 0.1, "sd": 1.0 / 3.0,
+                "prior": "Normal(0.1, 0.3333)",
             }
             for name in ("v_Intercept", "v_coherence", "a_Intercept", "t_Intercept")
         ]

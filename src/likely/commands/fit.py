@@ -148,8 +148,9 @@ def fit(
     with ends_with(f"{TOO_EARLY} {output}."):
         from likely import regression
         from likely.checks import require_seed
-        from likely.commands.fit_folder import REPORT, Record, write
+        from likely.commands.fit_folder import REPORT, write
         from likely.likelihood import load
+        from likely.results.record import Request
         from likely.trial_files import read_trials
         from likely.writing import require_writable
 
@@ -179,7 +180,8 @@ def fit(
             sample["nuts_sampler"] = sampler
         result, finished = _drawn(specification, seed, sample)
     with ends_with(f"interrupted while results were written; {output} keeps what was finished."):
-        results = write(result, output, Record(_command(), str(trials), where, sample, _again()))
+        request = Request(_command(), str(trials), where, sample, again=_again())
+        results = write(result, output, request)
     _warn(results)
     click.echo(f"{_table(result)}\n\n{_estimates(results)}")
     if not finished:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from likely.results import Request, Results, save_fit
 from likely.writing import written_whole
@@ -16,32 +15,10 @@ REPORT = "report.html"
 QUANTILES = "quantiles.png"
 
 
-@dataclass(frozen=True)
-class Record:
-    """What was asked for.
-
-    Args:
-        command: the command line.
-        trials: path of the file of trials.
-        where: the expression that chose rows.
-        sample: arguments of the sampler.
-        again: the command line that fits the same with the files of the folder.
-    """
-
-    command: str
-    trials: str
-    where: str | None
-    sample: dict[str, Any]
-    again: str
-
-
-def write(result: Fit, folder: Path, record: Record) -> Results:
+def write(result: Fit, folder: Path, request: Request) -> Results:
     """Write the files of `likely.results.folder`, quantiles.png and report.html; return results."""
     from likely.reporting import report
 
-    request = Request(
-        record.command, record.trials, record.where, record.sample, again=record.again
-    )
     for name in (QUANTILES, REPORT):  # of an earlier fit
         (folder / name).unlink(missing_ok=True)
     results = save_fit(result, folder, request=request)

@@ -48,9 +48,9 @@ def conditions(
             f"by={named} makes {len(found)} conditions, too many to draw ({most}); cut a covariate "
             "into a few levels first, for example with pandas.qcut."
         )
-    order = [_places_of(trials[name]) for name in by]
+    order = [places_of(trials[name]) for name in by]
     rows = list(found.itertuples(index=False, name=None))
-    return _ordered(rows, order)
+    return in_order(rows, order)
 
 
 def within(
@@ -92,16 +92,18 @@ def by_draw(predicted: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield drawn
 
 
-def _places_of(column: pd.Series[Any]) -> Mapping[Hashable, int]:
+def places_of(column: pd.Series[Any]) -> Mapping[Hashable, int]:
     """Return category -> its place, if the column has categories."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return {}
     return {category: i for i, category in enumerate(column.dtype.categories)}
 
 
-def _ordered(
+def in_order(
     rows: list[tuple[Hashable, ...]], order: Sequence[Mapping[Hashable, int]]
 ) -> list[tuple[Hashable, ...]]:
+    """Return conditions in order of categories or values; as they are where these have none."""
+
     def key(row: tuple[Hashable, ...]) -> Any:
         return [places.get(value, value) for value, places in zip(row, order, strict=True)]
 

@@ -13,13 +13,13 @@ from matplotlib.typing import ColorType
 
 from likely.errors import TrialsError
 from likely.plots.columns import choice_column, choices_in
+from likely.plots.conditions import in_order, places_of, written
 from likely.plots.style import (
     INK,
     PALE,
     axes_or_new,
     choice_label,
     house_style,
-    number,
     scale,
     shade,
 )
@@ -70,7 +70,8 @@ def quantile_probability(
     ax = axes_or_new(ax, (7.0, 5.0))
     seen, expected = _columns(observed, by, quantiles), _columns(predicted, by, quantiles)
     choices = choices_in(np.array([c.choice for c in seen + expected], dtype=np.float64))
-    conditions = _ordered({c.condition: None for c in seen + expected})
+    found = dict.fromkeys((c.condition,) for c in seen + expected)
+    conditions = [c for (c,) in in_order(list(found), [places_of(observed[by])])]
     colours = _condition_colours(conditions)
     for choice in choices:
         _draw_predicted(ax, [c for c in expected if c.choice == choice])
@@ -115,13 +116,6 @@ def _draw_predicted(ax: Axes, columns: list[_Column]) -> None:
     ax.plot(x, times, "x", color=INK, ms=5.5, mew=1.1, zorder=2)
 
 
-def _ordered(conditions: dict[Hashable, None]) -> list[Hashable]:
-    try:
-        return sorted(conditions)  # type: ignore[type-var]
-    except TypeError:
-        return list(conditions)
-
-
 def _condition_colours(conditions: list[Hashable]) -> dict[Hashable, ColorType]:
     """Colour conditions by rank: values such as coherences would bunch at one end."""
     shades = scale(np.arange(max(len(conditions), 1)))
@@ -138,7 +132,7 @@ def _explain(
     def mark(marker: str, colour: ColorType, label: str) -> Line2D:
         return Line2D([], [], ls="", marker=marker, color=colour, label=label)
 
-    legend = [mark("o", colours[c], _written(c)) for c in conditions] if len(conditions) > 1 else []
+    legend = [mark("o", colours[c], written(c)) for c in conditions] if len(conditions) > 1 else []
     if legend:
         legend.append(mark("", INK, ""))
     for i, c in enumerate(choices):
@@ -147,9 +141,3 @@ def _explain(
     legend.append(Line2D([], [], color=PALE, marker="x", mec=INK, lw=1.0, label="predicted"))
     title = str(by) if len(conditions) > 1 else None
     ax.legend(handles=legend, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-
-
-def _written(condition: Hashable) -> str:
-    return (
-        number(float(condition)) if isinstance(condition, float | np.floating) else str(condition)
-    )

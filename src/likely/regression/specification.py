@@ -111,16 +111,6 @@ class Specification:
         return prior_table(self.bambi, self.links)
 
     @property
-    def groups(self) -> tuple[str, ...]:
-        """Columns by which effects vary, such as "subject"."""
-        found = (
-            term.name.split("|")[1]
-            for component in self.bambi.conditional_parameters.values()
-            for term in component.group_specific_terms.values()
-        )
-        return tuple(dict.fromkeys(found))
-
-    @property
     def sampled(self) -> list[str]:
         """Names of the variables worth keeping: all but those with a value for every trial."""
         by_trial = {

@@ -66,7 +66,7 @@ def model(r: Results) -> Section:
 def priors(r: Results) -> Section:
     """Tell what was assumed before the trials were seen."""
     shown = [c for c in r.priors.columns if c != "parameter"]
-    rows = [tuple(_cell(row[c]) for c in shown) for _, row in r.priors.iterrows()]
+    rows = [tuple(row[shown]) for _, row in r.priors.iterrows()]
     items: list[Item] = [Listing(_merged(rows), shown)]
     figure = figures.priors(r)
     return Section("Priors", items if figure is None else [*items, figure])
@@ -246,13 +246,6 @@ def _link(link: object) -> str:
 
 def _limit(value: float) -> str:
     return number(value) if np.isfinite(value) else "endless"
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        shown = 0.0 if abs(value) < 1e-12 else value
-        return "" if np.isnan(value) else f"{shown:.4g}".replace("-", "\N{MINUS SIGN}")
-    return str(value)
 
 
 def _known(value: float | None, form: str) -> str:

@@ -20,8 +20,6 @@ They are written in this order, so that a run that is interrupted keeps what was
 from __future__ import annotations
 
 import json
-import math
-import numbers
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -233,24 +231,12 @@ def _settings(known: dict[str, Any]) -> dict[str, Any]:
         "lapses": known["lapses"],
         "description": known["description"],
         "forewarned": known["forewarned"],
-        "priors": [
-            {name: _plain(value) for name, value in row.items()}
-            for row in known["priors"].to_dict(orient="records")
-        ],
+        "priors": known["priors"].to_dict(orient="records"),
         "sampler": dict(request.sample),
         "arguments": dict(request.arguments),
         "seed": known["seed"],
         OUTSIDE: known["outside"],
     }
-
-
-def _plain(value: Any) -> Any:
-    """Return a cell of a table as JSON has it: a number, a text, or nothing."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, numbers.Real):
-        return float(value) if math.isfinite(value) else None
-    return None if value is None else str(value)
 
 
 def _read_settings(place: Path) -> dict[str, Any]:
