@@ -227,6 +227,7 @@ def test_a_folder_that_was_moved_repeats_its_fit(
 def test_one_chain_is_not_trusted(likelihood: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("likely.reporting.report", lambda results, path: path)  # it takes seconds
     words = ["--z", "0.5", "--draws", "20", "--tune", "50", "--chains", "1"]
+    words += ["--target-accept", "0.9"]
     outcome = command(*FIT, f"-m{likelihood}", *words)
     assert outcome.code == SUCCESS, outcome.err
     assert "warning: There is one chain only." in outcome.err

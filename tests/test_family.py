@@ -109,6 +109,9 @@ def test_unobserved_times_are_coded_before_bambi_sees_them() -> None:
     model.build()
     np.testing.assert_array_equal(model.response_term.data[:2, 0], [-np.inf, 2.0])
     assert np.isfinite(logp_at_the_start(model.backend.model))
+    links = [LIKELIHOOD.family(frame).link["t"].name for frame in (data, coded)]
+    assert links[0] == links[1]
+    assert links[0].startswith("logit on (0, ")
     bad = bmb.Model("rt ~ x", DATA, family=LIKELIHOOD.family())
     with pytest.raises(TrialsError, match=r"write c\(rt, choice\)"):
         bad.build()

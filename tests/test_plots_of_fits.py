@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from likely import plots
 from likely.errors import ParameterError, TrialsError
 from likely.plots.conditions import distinct
+from likely.plots.style import broken
 
 LEVELS = (0.0, 0.2, 0.5)
 
@@ -83,7 +84,7 @@ def _save(ax: Axes) -> None:
 def test_predictive_histograms_have_the_area_of_their_choice() -> None:
     longest = max(DATA["rt"].max(), PREDICTED["rt"].max())
     axes = plots.predictive(DATA, PREDICTED, by="coherence", limit=float(longest))
-    assert [ax.get_title().split("  ")[0] for ax in axes] == [f"coherence = {c:g}" for c in LEVELS]
+    assert [ax.get_title().split(" (n")[0] for ax in axes] == [f"coherence = {c:g}" for c in LEVELS]
     for ax, level in zip(axes, LEVELS, strict=True):
         here = DATA[DATA["coherence"] == level]
         areas = [float(np.sum(p.get_data().values * np.diff(p.get_data().edges)))
@@ -158,6 +159,20 @@ def test_trials_without_a_choice_count_whatever_holds_them() -> None:
         ax = plots.psychometric(pd.DataFrame({"choice": column, "x": 1.0}), x="x")
         (points,) = [line for line in ax.lines if line.get_marker() == "o"]
         assert points.get_ydata().tolist() == [0.5]
+
+
+def test_titles_are_broken_between_words() -> None:
+    assert broken("v_Intercept", 30) == "v_Intercept"
+    assert broken("instruction = accuracy stress (n = 300)", 30) == (
+        "instruction = accuracy stress\n(n = 300)"
+    )
+    assert broken("v_instruction:difficulty", 15) == "v_instruction:\ndifficulty"
+
+
+def test_one_panel_may_be_given_by_itself() -> None:
+    data, predicted = DATA[DATA["cue"] == "left"], PREDICTED[PREDICTED["cue"] == "left"]
+    ax = plots.predictive(data, predicted)[0]
+    assert plots.predictive(data, predicted, axes=ax) == [ax]
 
 
 def test_values_that_are_nearly_alike_are_told_apart() -> None:
@@ -250,7 +265,7 @@ def test_priors_stand_beside_posteriors(idata: xr.DataTree) -> None:
     (ax,) = plots.prior_posterior(idata)
     assert ax.get_title() == "a"
     assert len(ax.lines) == 2
-    with pytest.raises(ParameterError, match="unknown group of draws 'prior'"):
+    with pytest.raises(ParameterError, match=r"no draws from the prior: .*lk.open_fit\(folder\)"):
         plots.prior_posterior(xr.DataTree.from_dict({"posterior": idata["posterior"].to_dataset()}))
     _save(ax)
 

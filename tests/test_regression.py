@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,13 @@ def test_truth_is_recovered(fitted: Fit) -> None:
         assert low < truth < high
     assert (summary["r_hat"] < 1.05).all()
     assert fitted.outside_box() == 0.0
+
+
+def test_predictions_of_bambi_leave_the_summary_as_it_is(fitted: Fit) -> None:
+    idata = fitted.idata.copy()
+    fitted.bambi.predict(idata, data=fitted.data.head(2), kind="response_params")
+    assert "v" in idata["posterior"]
+    assert set(replace(fitted, idata=idata).summary().index) == {*TRUTH, "t"}
 
 
 def test_names_of_the_posterior(fitted: Fit) -> None:

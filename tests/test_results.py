@@ -76,6 +76,8 @@ def test_what_is_saved_comes_back(fit: Finished, saved: tuple[Path, Results]) ->
     assert read.request == written.request
     assert read.request.command == REQUEST.command
     assert read.graph == written.graph
+    assert repr(read).startswith("<Results: ddm, v ~ 1 + coherence + (1|subject), a ~ 1, t ~ 1; ")
+    assert len(repr(read)) < 200
 
 
 def test_the_exact_command_is_kept(saved: tuple[Path, Results]) -> None:
@@ -155,7 +157,8 @@ def test_coefficients_of_columns_with_any_name_are_shown(
     )
     kept = {*scalars[:-1], "v_1|sess_offset", "v_1|who"}
     likelihood = SimpleNamespace(declaration=SimpleNamespace(names=("v", "theta")))
-    found = Fit(idata, likelihood, *([None] * 3)).summary()  # type: ignore[arg-type, list-item]
+    specification = SimpleNamespace(drawn=[*scalars, *groups])
+    found = Fit(idata, likelihood, None, specification, 1).summary()  # type: ignore[arg-type]
     assert {name.split("[")[0] for name in found.index} == kept
     remade = _read_summary(tmp_path, idata, ("v", "theta"))
     pd.testing.assert_frame_equal(remade, found)

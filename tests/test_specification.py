@@ -147,6 +147,31 @@ def test_groups_limit_their_non_decision_times_however_they_are_written(factor: 
     assert link.upper[0] == 0.4
 
 
+def test_priors_of_parameters_are_on_their_own_scale() -> None:
+    plan = specified(priors={"v": (1, 2), "a": (1, 0.3), "z": (0.5, 0.1), "t": (0.3, 0.05)})
+    assert prior(plan, "v_Intercept") == "Normal(1, 2)"
+    assert prior(plan, "a") == "TruncatedNormal(1, 0.3, lower=0)"
+    assert prior(plan, "z") == "TruncatedNormal(0.5, 0.1, lower=0, upper=1)"
+    drawn = pm.draw(plan.model["t"], 2000, random_seed=1, mode="FAST_COMPILE")
+    assert drawn.mean() == pytest.approx(0.3, abs=0.01)
+    assert drawn.max() < 0.4  # the fastest response
+    on_the_link = specified(priors={"a_Intercept": (0, 0.3)})
+    assert prior(on_the_link, "a") == "LogNormal(0, 0.3)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"priors": {"t": (0.6, 0.1)}}, "prior of 't': the mean is 0.6.* between 0 and 0.4"),
+        ({"priors": {"z": (0.5, 0.1)}, "fixed": {"z": 0.5}}, "'z' is fixed, and has no prior"),
+        ({"priors": {"a": (1, 0.1)}, "fixed": {"v": 1.0}}, "needs one of 'a_Intercept'"),
+    ],
+)
+def test_priors_that_cannot_be_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        specified(**arguments)
+
+
 def test_priors_of_gaussian_processes_are_given_by_part() -> None:
     term = "v_hsgp(time, m=4, c=1.5)"
     formula = {"v": "hsgp(time, m=4, c=1.5)"}
@@ -178,7 +203,7 @@ def test_priors_can_be_replaced() -> None:
     given = {
         "v_coherence": (10.0, 5.0),
         "a": bmb.Prior("Gamma", mu=1.5, sigma=0.5),
-        "z": (0.0, 0.3),
+        "z_Intercept": (0.0, 0.3),
         "v_1|condition_sigma": (0.0, 0.7),
     }
     plan = specified(formula={"v": "coherence + (1|condition)"}, priors=given)
@@ -297,6 +322,7 @@ def test_coefficients_are_called_after_parameter_and_column(
         ("bs(time, df=2)", ParameterError, "'bs.*' of parameter 'v' fails .*: df=2 is too small"),
         ("condition[a]", ParameterError, "'condition.a.' of parameter 'v' fails"),
         ("Intercept", ParameterError, "a column cannot be called 'Intercept'"),
+        ("1 + (1|two words)", ParameterError, r"expression. Names .* backticks: `two words`.$"),
     ],
 )
 def test_unusable_formulas_are_refused_in_one_line(

@@ -113,6 +113,24 @@ def without_nan(trials: pd.DataFrame, choices: Sequence[int]) -> pd.DataFrame:
     return coded if limit is None else coded.assign(deadline=limit)
 
 
+def encode_again(trials: pd.DataFrame, choices: Sequence[int]) -> FloatArray:
+    """Encode a frame, which may be one that `without_nan` returned.
+
+    Raises:
+        TrialsError: as `encode` does.
+    """
+    if {"rt", "choice"} <= set(trials.columns):
+        pairs = trials[["rt", "choice"]]
+        if all(dtype.kind == "f" for dtype in pairs.dtypes) and _is_coded(pairs.to_numpy()):
+            return encode(pairs.to_numpy(), choices)
+    return encode(trials, choices)
+
+
+def _is_coded(pairs: FloatArray) -> bool:
+    """Whether any of pairs (n, 2) has a code that data do not have."""
+    return bool(np.isinf(pairs).any() or is_withheld(pairs).any())
+
+
 def any_encoded(trials: pd.DataFrame | ArrayLike, choices: Sequence[int]) -> FloatArray:
     """Encode a frame, checked as data are; or take any numbers (n, 2) of rt and choice unchecked.
 

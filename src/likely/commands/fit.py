@@ -77,7 +77,8 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
     type=(str, float, float),
     multiple=True,
     metavar="COEFFICIENT MEAN SD",
-    help="Normal prior of a coefficient, such as v_coh 0 10, on the scale of its link.",
+    help="Mean and sd of a normal prior: of a coefficient, such as v_coh 0 10, on the scale of its "
+    "link; of a parameter that is the same in all trials, such as t 0.3 0.1, on its own.",
 )
 @click.option(
     "--lapse",
@@ -96,6 +97,11 @@ def find_likelihood(words: Sequence[str]) -> Likelihood | None:
 @click.option("--chains", type=click.IntRange(1), default=4, show_default=True)
 @click.option(
     "--sampler", type=click.Choice(SAMPLERS), help="NUTS; by default nutpie, if it is installed."
+)
+@click.option(
+    "--target-accept",
+    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    help="Share of steps that NUTS is to accept: larger for smaller steps.",
 )
 @click.option(
     "--threads",
@@ -129,6 +135,7 @@ def fit(
     tune: int,
     chains: int,
     sampler: str | None,
+    target_accept: float | None,
     threads: int,
     seed: int,
     output: Path,
@@ -178,6 +185,8 @@ def fit(
         sample: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
         if sampler is not None:
             sample["nuts_sampler"] = sampler
+        if target_accept is not None:
+            sample["nuts"] = {"target_accept": target_accept}
         result, finished = _drawn(specification, seed, sample)
     with ends_with(f"interrupted while results were written; {output} keeps what was finished."):
         request = Request(_command(), str(trials), where, sample, again=_again())
@@ -304,17 +313,18 @@ def _again() -> str:
         words += ["--prior", *map(str, prior)]
     if given["centred"] is not None:
         words.append("--centred" if given["centred"] else "--non-centred")
-    numbers = ("lapse", "draws", "tune", "chains", "sampler", "seed")
-    words += [f"--{name}={given[name]}" for name in numbers if given[name] is not None]
+    numbers = ("lapse", "draws", "tune", "chains", "sampler", "target_accept", "seed")
+    words += [
+        f"--{name.replace('_', '-')}={given[name]}" for name in numbers if given[name] is not None
+    ]
     return shlex.join([*words, "-o", "again"])
 
 
 def _table(result: Fit) -> str:
-    """Return the summary without a coefficient that has a plainer name."""
-    summary, plan = result.summary(), result.specification
-    doubled = [f"{plan.parent}_Intercept"] if plan.parent in summary.index else []
+    """Return what matters most of the summary."""
+    summary = result.summary()
     columns = [c for c in summary.columns if not c.startswith("mcse") and c != "ess_tail"]
-    return summary.drop(index=doubled)[columns].to_string(float_format="{:.4g}".format)
+    return summary[columns].to_string(float_format="{:.4g}".format)
 
 
 def _estimates(results: Results) -> str:

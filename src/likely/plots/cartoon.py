@@ -260,7 +260,8 @@ def _name_curve(ax: Axes, scene: _Scene, drawn: bool) -> None:
         text = f"lines: {scene.density.label}\nfilled: simulated"
     else:
         text = "filled: simulated"
-    ax.text(0.012, 0.985, text, transform=ax.transAxes, va="top", fontsize=8.5, color=PALE)
+    ax.text(0.012, 0.985, text, transform=ax.transAxes, va="top", fontsize=8.5, color=PALE,
+            bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 1.0})  # fmt: skip
 
 
 def _curves_alone(ax: Axes, scene: _Scene) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from likely.plots.marginals import marginals
 from likely.plots.predictive import panel_axes
-from likely.plots.style import COLOURS, house_style
+from likely.plots.style import COLOURS, TITLE, broken, house_style
 
 COLUMNS = 3
 SPREAD = COLOURS[:6]  # of chains
@@ -99,7 +99,7 @@ def _drawn(
         tree["sample_stats"] = xr.DataTree(statistics.assign_coords(plain.coords))
     plot(tree, plot_collection=collection, visuals=visuals)
     for ax, label in zip(axes, labels, strict=True):
-        ax.set_title(label, fontsize=10)
+        ax.set_title(broken(label, TITLE), fontsize=10)
         ax.tick_params(labelsize=8)
     return axes
 

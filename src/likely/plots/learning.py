@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from likely.errors import ParameterError
 from likely.plots.marginals import marginals, smooth_density
 from likely.plots.predictive import panel_axes
-from likely.plots.style import COLOURS, INK, PALE, house_style
+from likely.plots.style import COLOURS, INK, PALE, TITLE, broken, house_style
 
 BLUE = COLOURS[1]
 WIDEST = 0.98  # probability of the prior that is shown
@@ -37,6 +38,12 @@ def prior_posterior(
     Raises:
         ParameterError: no such group, unknown names, or too few axes.
     """
+    if "prior" not in getattr(idata, "children", ()):
+        raise ParameterError(
+            "there are no draws from the prior: those of a fit are in its folder "
+            "(lk.open_fit(folder).idata), those of a PyMC model come from "
+            "pymc.sample_prior_predictive."
+        )
     priors = dict(marginals(idata, names, "prior"))
     known = "posterior" in idata.children
     posteriors = dict(marginals(idata, names, "posterior")) if known else {}
@@ -54,7 +61,7 @@ def prior_posterior(
         ax.spines["left"].set_visible(False)
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.tick_params(labelsize=8)
-        ax.set_title(name, fontsize=10)
+        ax.set_title(broken(name, TITLE), fontsize=10)
     handles = [Line2D([], [], color=PALE, label="prior")]
     handles += [Line2D([], [], color=BLUE, label="posterior")] if known else []
     axes[0].legend(handles=handles, fontsize=8.5, handlelength=1.0, labelcolor=INK)

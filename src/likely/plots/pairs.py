@@ -13,12 +13,13 @@ from matplotlib.ticker import MaxNLocator
 
 from likely.errors import ParameterError
 from likely.plots.marginals import marginals, smooth_density
-from likely.plots.style import COLOURS, INK, house_style
+from likely.plots.style import COLOURS, INK, broken, house_style
 from likely.typing import FloatArray
 
 BLUE, RED = COLOURS[1], COLOURS[0]
 MOST = 12
 POINTS = 2000
+LABEL = 15  # characters of a label that stand beside a panel
 
 
 @house_style()
@@ -121,5 +122,5 @@ def _labels(ax: Axes, x: str, y: str) -> None:
         ax.yaxis.set_major_locator(MaxNLocator(3))
     ax.tick_params(labelsize=8, labelbottom=bool(x), labelleft=bool(y))
     ax.tick_params(axis="x", labelrotation=30)
-    ax.set_xlabel(x, fontsize=9)
-    ax.set_ylabel(y, fontsize=9)
+    ax.set_xlabel(broken(x, LABEL), fontsize=9)
+    ax.set_ylabel(broken(y, LABEL), fontsize=9)

@@ -22,7 +22,7 @@ from likely.plots.columns import (
     of_any_choice,
 )
 from likely.plots.conditions import By, by_draw, columns_of, conditions, named, within
-from likely.plots.style import INK, PALE, choice_colours, choice_label, house_style
+from likely.plots.style import INK, PALE, TITLE, broken, choice_colours, choice_label, house_style
 from likely.trials import numeric_column
 from likely.typing import FloatArray
 
@@ -76,20 +76,22 @@ def predictive(
         observed = within(data, names, condition)
         _observed(ax, observed, edges, choices)
         _predicted(ax, within(predicted, names, condition), edges, choices)
-        title = f"{named(names, condition)}  (n = {len(observed):,})"
-        ax.set_title(title if names else f"{len(observed):,} trials", fontsize=10)
+        title = f"{named(names, condition)} (n = {len(observed):,})"
+        ax.set_title(broken(title, TITLE) if names else f"{len(observed):,} trials", fontsize=10)
         _finish(ax, edges, two=len(choices) == 2)
     _same_heights(axes)
     _explain(axes[0], choices)
     return axes
 
 
-def panel_axes(n: int, axes: Sequence[Axes] | None, columns: int = COLUMNS) -> list[Axes]:
+def panel_axes(n: int, axes: Sequence[Axes] | Axes | None, columns: int = COLUMNS) -> list[Axes]:
     """Return the first n of the axes, or those of a new figure.
 
     Raises:
         ParameterError: if there are too few.
     """
+    if isinstance(axes, Axes):
+        axes = [axes]
     if axes is None:
         columns = min(columns, n)
         rows = -(-n // columns)

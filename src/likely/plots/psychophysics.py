@@ -305,7 +305,7 @@ def _explain(ax: Axes, curves: Sequence[_Curve], predicted: bool) -> None:
     handles = [
         Line2D([], [], ls="", marker="o", color=curve.colour, label=curve.label)
         for curve in curves
-        if curve.label
+        if curve.label and curve.colour in {line.get_color() for line in ax.lines}
     ]
     if predicted:
         observed = Line2D([], [], ls="", marker="o", color=INK, label="observed")

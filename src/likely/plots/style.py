@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,6 +20,8 @@ from likely.plots.columns import ANY
 
 # Okabe and Ito's palette, in an order in which neighbours differ in lightness too.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+TITLE = 30  # characters that stand above a narrow panel
+ZERO_WIDTH = "\u200b"  # where a word may be broken
 LARGE = 1e15  # from which on not all whole numbers are written out
 INK = "#1F2933"
 PALE = "#9AA5B1"
@@ -99,6 +102,19 @@ def choice_label(choice: int, choices: Sequence[int]) -> str:
     if choice == ANY:
         return "not observed"
     return f"{choice:+d}".replace("-", "\N{MINUS SIGN}") if min(choices) < 0 else str(choice)
+
+
+def broken(text: str, width: int) -> str:
+    """Break a title into lines at spaces, or else after signs that stand between words."""
+    spaced = re.sub(r"(?<=[:_|,])(?=\S)", ZERO_WIDTH, text)
+    lines: list[str] = []
+    line = ""
+    for piece in re.split(rf"({ZERO_WIDTH}| )", spaced):
+        if line and len(line) + len(piece) > width and piece not in (ZERO_WIDTH, " "):
+            lines.append(line.rstrip())
+            line = ""
+        line += piece.replace(ZERO_WIDTH, "")
+    return "\n".join([*lines, line.strip()])
 
 
 def number(value: float) -> str:

@@ -87,7 +87,9 @@ class Fit:
         import arviz as az
 
         names = (*self.likelihood.declaration.names, PROBABILITY.name)
-        shown = without_workings(self.idata["posterior"].data_vars, names)
+        own = self.specification.drawn  # Bambi's predictions add to the draws
+        drawn = [v for v in self.idata["posterior"].data_vars if v in own]
+        shown = without_workings(drawn, names)
         return az.summary(
             self.idata, var_names=shown, ci_prob=probability, ci_kind="eti", round_to="none"
         )
@@ -258,9 +260,10 @@ def fit(
             default, is an intercept only.
         fixed: parameter -> the value it is held at.
         priors: name of a coefficient ("v_coherence", "v_1|subject_sigma") or of a parameter that
-            is the same in all trials ("z") -> a bambi.Prior, or mean and sd of a normal prior on
-            the scale of the link. By default priors are weakly informative over the box of the
-            likelihood; they are listed in the result.
+            is the same in all trials ("z") -> a bambi.Prior, or mean and sd of a normal prior: of a
+            coefficient on the scale of the link, of a parameter on its own scale, within its
+            limits. By default priors are weakly informative over the box of the likelihood; they
+            are listed in the result.
         lapse: probability that a trial is a lapse, any choice at any time up to the longest one;
             or Lapses, with a probability to be estimated or times of another density. Without
             lapses a single early response bounds the non-decision time.

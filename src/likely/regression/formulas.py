@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import formulae
@@ -36,7 +36,7 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
         TrialsError: if a column is missing, or a value in it is missing or infinite.
     """
     about = f"formula {formula!r} of parameter '{parameter}'"
-    description = _described(formula, about)
+    description = _described(formula, about, [str(c) for c in data.columns])
     # formulae lists the numbers among a call's arguments as '', a name of nothing.
     names = sorted(description.var_names - {""}, key=lambda name: (formula.find(name), name))
     for name in names:
@@ -196,7 +196,7 @@ def require_independent(component: bmb.model_components.DistributionalComponent)
         )
 
 
-def _described(formula: str, about: str) -> Any:
+def _described(formula: str, about: str, columns: Sequence[str]) -> Any:
     if not formula.strip():
         raise ParameterError(f"{about} is empty; write '1' for an intercept only.")
     if "||" in formula:
@@ -214,7 +214,11 @@ def _described(formula: str, about: str) -> Any:
         how = " Comparisons and calculations stand in I(), as in I(age > 50)." * bool(
             re.search(r"[<>]|[=!]=", formula)
         )
-        raise ParameterError(f"{about} cannot be read: {first_line(error)}.{how}") from error
+        spaced = next((c for c in columns if not c.isidentifier() and c in formula), None)
+        if spaced is not None:
+            how = f" Names that are not one word take backticks: `{spaced}`."
+        why = first_line(error).rstrip(".")
+        raise ParameterError(f"{about} cannot be read: {why}.{how}") from error
     if description.response is not None:
         raise ParameterError(f"{about}: leave out what is left of '~'.")
     if not (description.common_terms or description.group_terms):

@@ -37,6 +37,11 @@ class Link(abc.ABC):
     def inverse_tensor(self, predictor: TensorVariable) -> TensorVariable:
         """Return the same as `inverse`, symbolically."""
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between which values the parameter lies."""
+        return -math.inf, math.inf
+
     def for_bambi(self) -> bambi.Link:
         """Return the link as Bambi takes it."""
         from bambi.families.link import Link as BambiLink
@@ -83,6 +88,11 @@ class Log(Link):
             return f"log({self.origin:g} - x)"
         return "log" if self.origin == 0 else f"log(x - {self.origin:g})"
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between which values the parameter lies."""
+        return (self.origin, math.inf) if self.sign > 0 else (-math.inf, self.origin)
+
     def forward(self, value: float) -> float:
         """Return the logarithm of the distance from the origin."""
         return math.log(self.sign * (value - self.origin))
@@ -110,6 +120,11 @@ class Logit(Link):
         """Name the link."""
         interval = f"({self.lower:g}, {self.upper:g})"
         return "logit" if interval == "(0, 1)" else f"logit on {interval}"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between which values the parameter lies."""
+        return self.lower, self.upper
 
     def forward(self, value: float) -> float:
         """Return the log odds of the place between lower and upper."""

@@ -13,6 +13,8 @@ from bambi.utils import get_aliased_name
 from likely.regression.links import Link
 from likely.regression.priors import coefficient_names
 
+ENDS = ("lower", "upper")
+
 
 def prior_table(model: bmb.Model, links: Mapping[str, Link]) -> pd.DataFrame:
     """Return columns coefficient, parameter, link and prior of a Bambi model."""
@@ -49,7 +51,12 @@ def _shown(prior: Any, i: int = 0) -> str:
     """Describe a prior; of several coefficients, that of number i."""
     if not isinstance(prior, bmb.Prior):
         return f"fixed at {prior:g}"
-    values = ", ".join(_value(v, i) for k, v in prior.args.items() if k != "initval")
+    named = ENDS if prior.name == "TruncatedNormal" else ()
+    values = ", ".join(
+        f"{k}={_value(v, i)}" if k in named else _value(v, i)
+        for k, v in prior.args.items()
+        if k != "initval"
+    )
     return f"{prior.name}({values})"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from likely.regression.links import Identity, Link, Log, Logit, LogitByTrial
 from likely.typing import FloatArray
 
 Given = Mapping[str, "bmb.Prior | tuple[float, float]"]
-"""Name of a coefficient or parameter -> its prior, or mean and sd of a normal one on the link."""
+"""Name of a coefficient or parameter -> its prior, or mean and sd of a normal one."""
 
 MANY_TRIALS = 100  # a group, from which on centred group effects mix better
 
@@ -88,6 +88,23 @@ def on_the_link(link: Link, mean: float, sd: float) -> bmb.Prior:
         case _:
             normal = partial(_normal_on_the_link, link)
             return bmb.Prior(f"Normal on {link}", dist=normal, mu=mean, sigma=sd)
+
+
+def on_own_scale(name: str, link: Link, mean: float, sd: float) -> bmb.Prior:
+    """Return the prior of a parameter that is normal on its own scale, within its limits.
+
+    Raises:
+        ParameterError: if the mean is outside them.
+    """
+    lower, upper = link.limits
+    if not lower < mean < upper:
+        raise ParameterError(
+            f"prior of '{name}': the mean is {mean:g}; it must be between {lower:g} and {upper:g}, "
+            "between which the parameter lies in these trials."
+        )
+    given = {"lower": lower} if math.isfinite(lower) else {}
+    given |= {"upper": upper} if math.isfinite(upper) else {}
+    return bmb.Prior("TruncatedNormal" if given else "Normal", mu=mean, sigma=sd, **given)
 
 
 def _logit_normal(name: str, *, mu: Any, sigma: Any, **options: Any) -> Any:
@@ -255,14 +272,13 @@ def for_the_intercept(given: Given, name: str, link: Link) -> Given:
     """Return priors with that of a parameter that is all intercept under the intercept's name.
 
     Raises:
-        ParameterError: if it is a bambi.Prior on another scale than that of the link, or both
-            names have priors.
+        ParameterError: if the scale of the link is another than its own, or both names have priors.
     """
     if name not in given:
         return given
     own = f"{name}_Intercept"
     require_one(given, name, own)
-    if isinstance(given[name], bmb.Prior) and not isinstance(link, Identity):
+    if not isinstance(link, Identity):
         raise ParameterError(
             f"prior of '{name}': as the first parameter of the model it needs one of '{own}', on "
             f"the scale of its link ({link})."
@@ -304,8 +320,10 @@ def require_one(given: Given, first: str, second: str) -> None:
         raise ParameterError(f"give a prior of '{first}' or of '{second}', not of both.")
 
 
-def require_all_used(unused: set[str], known: Sequence[str]) -> None:
+def require_all_used(unused: set[str], known: Sequence[str], fixed: Collection[str]) -> None:
     """Raise ParameterError if a prior is given for a coefficient that does not exist."""
+    if held := unused & set(fixed):
+        raise ParameterError(f"parameter '{min(held)}' is fixed, and has no prior; give one only.")
     if unused:
         raise ParameterError(unknown("coefficient", min(unused), known))
 

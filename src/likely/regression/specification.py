@@ -44,11 +44,12 @@ from likely.regression.priors import (
     constant_prior,
     for_the_intercept,
     mean_and_sd,
+    on_own_scale,
     on_the_link,
     require_all_used,
     require_one,
 )
-from likely.trials import deadlines, encode, numeric_column
+from likely.trials import deadlines, encode, encode_again, numeric_column
 from likely.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -118,6 +119,12 @@ class Specification:
         }
         free = [*self.model.free_RVs, *self.model.deterministics]
         return [variable.name for variable in free if variable.name not in by_trial]
+
+    @property
+    def drawn(self) -> list[str]:
+        """Names of the variables of a posterior, with that of the parent if it is one."""
+        alone = is_intercept(self.formula[self.parent])
+        return [*self.sampled, *([self.parent] if alone else [])]
 
     def with_parent(self, draws: xr.Dataset) -> xr.Dataset:
         """Return draws with Bambi's parent parameter by name, if it is the same in all trials."""
@@ -206,7 +213,7 @@ def specify(
     specification = Specification(
         likelihood, data, formulas, dict(fixed), links, columns, lapses, model, description
     )
-    require_all_used(unused, specification.priors["coefficient"].tolist())
+    require_all_used(unused, specification.priors["coefficient"].tolist(), fixed)
     _require_early_start(specification, ceiling)
     found = of_unobserved(declaration, formulas, fixed, given, encoded)
     found += of_late(encoded, data, columns, subject)
@@ -230,7 +237,7 @@ def family_of(
     ceiling = Ceiling(declaration.non_decision, np.empty(0), True)
     links = {p.name: link_for(p) for p in parameters}
     if trials is not None:
-        encoded = encode(trials, declaration.choices)
+        encoded = encode_again(trials, declaration.choices)
         lapses = None if lapses is None else lapses.over(encoded)
         ceiling = Ceiling.observed(declaration, encoded, lapses is not None)
         links = {p.name: ceiling.link(p, INTERCEPT, trials) for p in parameters}
@@ -342,7 +349,11 @@ def _given_constants(
                 unused.discard(label)
                 prior = given[label]
                 if not isinstance(prior, bmb.Prior):
-                    prior = on_the_link(links[name], *mean_and_sd(label, prior))
+                    given_by = mean_and_sd(label, prior)
+                    if label == name:
+                        prior = on_own_scale(name, links[name], *given_by)
+                    else:
+                        prior = on_the_link(links[name], *given_by)
                 found[name] = prior
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 
 OFFSET = "_offset"  # unit normals that Bambi makes effects of groups from
 LINK = "_link"  # coefficients before a prior on the scale of the parameter is imposed
+INTERCEPT = "_Intercept"  # of a parameter that is nothing else
 
 
 def without_workings(variables: Iterable[Hashable], parameters: Iterable[str]) -> list[str]:
@@ -18,7 +19,7 @@ def without_workings(variables: Iterable[Hashable], parameters: Iterable[str]) -
         parameters: of the model; one that is the same in all trials may have a prior imposed.
     """
     names = [str(name) for name in variables]
-    before = {f"{parameter}{LINK}" for parameter in parameters if parameter in names}
+    before = {f"{p}{end}" for p in parameters if p in names for end in (LINK, INTERCEPT)}
     return [n for n in names if n not in before and not _is_offset(n, set(names))]
 
 

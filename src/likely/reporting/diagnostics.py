@@ -206,7 +206,8 @@ def _divergent(count: int | None, draws: int) -> list[Warned]:
         Warned(
             f"{count:,} of {draws:,} draws diverged ({count / draws:.1%}).",
             "There the sampler could not follow the posterior, and the estimates may be biased. "
-            "Look where they lie in the pairs plot; take smaller steps (target_accept=0.95), "
+            "Look where they lie in the pairs plot; take smaller steps (target_accept=0.95, "
+            "--target-accept 0.95), "
             "narrower priors, or fewer parameters that vary by group.",
         )
     ]
@@ -217,7 +218,7 @@ def _disagreeing(summary: pd.DataFrame, chains: int) -> list[Warned]:
         return [
             Warned(
                 "There is one chain only.",
-                "One chain cannot show whether it has converged: draw four (chains=4).",
+                "One chain cannot show whether it has converged: draw four (chains=4, --chains 4).",
             )
         ]
     bad = summary["r_hat"][~(summary["r_hat"] <= R_HAT)]  # NaN is not to be trusted
@@ -227,8 +228,8 @@ def _disagreeing(summary: pd.DataFrame, chains: int) -> list[Warned]:
         Warned(
             f"r-hat is above {R_HAT} for {_listed(bad, largest=True)}.",
             "The chains have not settled on the same distribution: take more draws (tune=2000, "
-            "draws=2000). If that does not help, the trials may not tell some parameters apart; "
-            "fix one of them or give it a narrower prior.",
+            "draws=2000, --tune 2000 --draws 2000). If that does not help, the trials may not "
+            "tell some parameters apart; fix one of them or give it a narrower prior.",
         )
     ]
 
@@ -241,7 +242,8 @@ def _scarce(summary: pd.DataFrame) -> list[Warned]:
     return [
         Warned(
             f"The effective sample size is below {ESS:.0f} for {_listed(bad, largest=False)}.",
-            "Means are uncertain and intervals more so: take more draws (draws=...) or chains.",
+            "Means are uncertain and intervals more so: take more draws (draws=..., --draws N) or "
+            "chains.",
         )
     ]
 
@@ -262,7 +264,9 @@ def _unexplored(bfmi: float | None) -> list[Warned]:
 def _cut_short(deep: float | None, depth: int | None, sampler: str) -> list[Warned]:
     if deep is None or deep <= DEEP:
         return []
-    learning = "take more steps of tuning (tune=...)" if sampler == "nutpie" else "use nutpie"
+    learning = (
+        "take more steps of tuning (tune=..., --tune N)" if sampler == "nutpie" else "use nutpie"
+    )
     return [
         Warned(
             f"{deep:.0%} of the draws reached the largest tree depth ({depth}).",

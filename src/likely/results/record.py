@@ -52,7 +52,7 @@ class Request:
     again: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Results:
     """Everything a report tells of a fit.
 
@@ -97,6 +97,15 @@ class Results:
     estimates: pd.DataFrame | None = None
     predicted: pd.DataFrame | None = None
     graph: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Say what was fitted to what, and how much was drawn."""
+        sizes = self.idata["posterior"].sizes
+        formulas = ", ".join(f"{name} ~ {text}" for name, text in self.formula.items())
+        return (
+            f"<Results: {self.likelihood.declaration.name}, {formulas}; {len(self.data):,} trials, "
+            f"{sizes['chain']} x {sizes['draw']:,} draws>"
+        )
 
 
 def results_of(fit: Fit, request: Request | None = None) -> Results:
