@@ -136,6 +136,8 @@ def test_what_is_refused_is_not_warned_of(ddm: lk.Likelihood) -> None:
 
 
 def test_times_alone_are_warned_of_where_drifts_have_a_mirror(ddm: lk.Likelihood) -> None:
+    with pytest.warns(UninformedWarning, match="do not tell which accumulator"):
+        lk.specify(TRIALS[["rt"]], model="lognormal_race_2", choice=None)
     with pytest.warns(UninformedWarning, match="v and -v"):
         lk.specify(TRIALS[["rt"]], model=ddm, choice=None)
     one_side = {"v": bmb.Prior("HalfNormal", sigma=3)}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 POPULATION, FIXED = "population", "fixed"  # levels that are no groups
 ABOUT = ("parameter", "unit", "level")
-FEW = 8  # values of a numeric covariate that make conditions; one of more values is at its mean
+FEW = 12  # values of a numeric covariate that make conditions; one of more values is at its mean
 CHUNK = 4_000_000  # numbers computed at once: what bounds the memory
 STACKED, DESIGN = ("chain", "draw"), ("__obs__", "__variables__")
 

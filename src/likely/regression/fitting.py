@@ -100,8 +100,8 @@ class Fit:
         One row a condition, a combination of covariates that occurs, with effects of groups at
         zero (level "population"), and one a group in each of its conditions (level "subject", or
         what the groups are). Columns of covariates and groups say which; they are empty where the
-        parameter does not depend on them. A covariate that is a number of more than eight values is
-        at its mean over trials, or at the group's own value where each group has one only. In rows
+        parameter does not depend on them. A covariate that is a number of more than twelve values
+        is at its mean over trials, or at the group's own value where each has one only. In rows
         of groups, effects of other factors are zero, except of factors that it contains: for level
         "a:b" those of a and of b count. Where a non-decision time lies below a limit of each
         group's own (its fastest response, or the median with lapses or a variable non-decision

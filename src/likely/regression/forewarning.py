@@ -235,6 +235,12 @@ def _of_times_alone(
             "equally well: chains may end on either side.",
             "Say which is meant by a prior of v on one side of 0, or fix z elsewhere than at 0.5.",
         )
+    if len(declaration.choices) > 1 and declaration.choices != TWO_BOUNDARIES:
+        yield Forewarning(
+            "no trial has a choice, and times do not tell which accumulator, or boundary, is "
+            "which: chains may end with their parameters exchanged.",
+            "Say which is meant by priors that differ, or fix the parameters of all but one.",
+        )
 
 
 def _all(names: Iterable[str], formulas: Mapping[str, str]) -> bool:
