@@ -136,7 +136,7 @@ def test_gradients_are_those_of_finite_differences(likelihood: Likelihood, row: 
 
 @pytest.mark.slow
 def test_rows_of_their_own_give_what_one_row_gives(likelihood: Likelihood, row: FloatArray) -> None:
-    """Distinct rows are found, and JAX agrees with what evaluates in parts."""
+    """Trials judged together are as they are alone, and as in JAX."""
     trials = _seen(likelihood, row, 5)
     rows = np.tile(row, (5, 1))
     column = likelihood.declaration.shaping[0]

@@ -9,6 +9,7 @@ import pytest
 
 from likely.declaration import Declaration, Parameter
 from likely.errors import ParameterError
+from likely.kernels.native import NO_INDEX
 from likely.networks.classic import ClassicDensity, Inputs, log_choices
 from likely.networks.flax_modules import LinenNetwork
 from likely.networks.network import ACTIVATIONS, Layers
@@ -115,15 +116,27 @@ def test_gradients_are_those_of_finite_differences(decision_time):
         assert kinks.mean() < 0.01
 
 
-def test_one_row_of_parameters_serves_all_trials():
+@pytest.mark.parametrize("sharing", ["one row", "an index", "rows of their own"])
+def test_derivatives_by_rows_that_trials_share(sharing):
+    """Of which what is impossible is no part, whatever its cotangent."""
     d = density()
-    weights = weights_of(d)
-    _, trials = every_kind_of_trial((-1, 1), 300)
-    row = np.array([[1.0, 1.5, 0.3]])
-    one, slopes = d.evaluate(weights, row, trials)
-    many, same = d.evaluate(weights, np.repeat(row, 300, axis=0), trials)
-    np.testing.assert_allclose(one, many, rtol=1e-12)
-    np.testing.assert_allclose(slopes, same, rtol=1e-12)
+    weights, n = weights_of(d), 300
+    theta, trials = every_kind_of_trial((-1, 1), n)
+    rows = {"one row": [[1.0, 1.5, 0.3]], "an index": theta[:9]}.get(sharing, theta)
+    rows, index = np.array(rows), np.arange(n) % len(rows) if sharing == "an index" else NO_INDEX
+    own = rows[index] if len(index) else np.broadcast_to(rows, (n, 3))
+    expected, slopes = d.evaluate_in_jax(weights, own, trials)
+    possible = np.isfinite(expected)
+    cotangents = np.where(possible, np.random.default_rng(2).normal(size=n), np.inf)
+    summed = np.zeros_like(rows)
+    places = (np.arange(n) % len(rows))[possible]
+    np.add.at(summed, places, cotangents[possible, None] * slopes[possible])
+    values, gradient = d.pull(weights, rows, index, trials, cotangents)
+    np.testing.assert_allclose(values, expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(gradient, summed, rtol=1e-9, atol=1e-9)
+    alone, none = d.pull(weights, rows, index, trials, None)
+    np.testing.assert_array_equal(alone, values)
+    assert none.shape == (0, 3)
 
 
 def test_choice_probabilities_sum_to_one():

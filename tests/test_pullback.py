@@ -1,4 +1,4 @@
-"""Derivatives by parameter rows, against those of each trial by its own parameters."""
+"""Derivatives by rows that trials share, against those of rows of their own, and against JAX."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ def likelihood(request: pytest.FixtureRequest) -> lk.Likelihood:
     return lk.load(request.param)
 
 
+def test_each_trial_at_its_own_row_is_as_in_jax(likelihood: lk.Likelihood) -> None:
+    density, weights = likelihood.density, likelihood.weights
+    rows, index, trials = _data(likelihood, 1)
+    values, gradients = density.evaluate(weights, rows[index], trials)
+    expected, slopes = density.evaluate_in_jax(weights, rows[index], trials)
+    assert np.isneginf(values[index == 4]).all()
+    np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(gradients, slopes, rtol=1e-8, atol=1e-8)
+
+
 def test_any_trials_at_indexed_rows(likelihood: lk.Likelihood) -> None:
     density, weights = likelihood.density, likelihood.weights
     rows, index, trials = _data(likelihood, 1)
@@ -56,15 +66,22 @@ def test_any_trials_at_indexed_rows(likelihood: lk.Likelihood) -> None:
 def test_one_row_for_all_and_one_row_a_trial(likelihood: lk.Likelihood) -> None:
     density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
     rows, index, trials = _data(likelihood, 3)
-    ones = np.ones(TRIALS)
+    ones, compiled = np.ones(TRIALS), density.compiled_pullback()
     distinct = rows[index] * np.linspace(1.0, 1.0001, TRIALS)[:, None]
-    for theta in (rows[:1], distinct, rows[index]):  # few distinct rows go another way
+    for theta in (rows[:1], distinct, rows[index]):  # few distinct rows are shared for values
         values, gradient = density.pull(prepared, theta, NO_INDEX, trials, ones)
         expected, jacobian = density.evaluate(likelihood.weights, theta, trials)
         np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
         if len(theta) == 1:
             jacobian = jacobian.sum(axis=0, keepdims=True)
         np.testing.assert_allclose(gradient, jacobian, rtol=1e-8, atol=1e-8)
+        alone, none = density.pull(prepared, theta, NO_INDEX, trials, None)
+        np.testing.assert_allclose(alone, values, rtol=1e-12, atol=1e-12)
+        assert none.shape == (0, theta.shape[1])
+        for wanted, expected in ((True, (values, gradient)), (False, (alone, none))):
+            found = compiled(prepared, theta, NO_INDEX, trials, ones, wanted)
+            np.testing.assert_array_equal(found[0], expected[0])
+            np.testing.assert_array_equal(found[1], expected[1])
 
 
 @pytest.mark.parametrize("name", ["v", "a", "t"])
@@ -149,7 +166,7 @@ def test_times_at_the_edges_of_what_is_possible(likelihood: lk.Likelihood) -> No
     values, gradient = density.pull(prepared, row, NO_INDEX, trials, np.ones(len(times)))
     assert np.isfinite(gradient).all()
     np.testing.assert_array_equal(values[[0, 1, 2, 6, 7]], -np.inf)  # 1e-90 to 1e90 s count
-    expected = density.evaluate(likelihood.weights, row, trials)[0]
+    expected = density.evaluate_in_jax(likelihood.weights, row, trials)[0]
     np.testing.assert_allclose(values[3:6], expected[3:6], rtol=1e-9)
 
 
@@ -177,7 +194,7 @@ def test_other_forms(
     trials = np.stack([rng.gamma(2.0, 0.5, 60) + 0.3, rng.choice(choices, 60)], axis=1)
     trials[::9, 0], trials[4::9, 1] = CHOICE_ONLY, NO_RESPONSE
     values, gradient = density.pull(density.prepared(weights), rows, index, trials, np.ones(60))
-    expected, jacobian = density.evaluate(weights, rows[index], trials)
+    expected, jacobian = density.evaluate_in_jax(weights, rows[index], trials)
     np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
     summed = np.zeros_like(rows)
     np.add.at(summed, index, jacobian)

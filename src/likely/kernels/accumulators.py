@@ -20,8 +20,6 @@ from scipy.special import erfcx
 from likely.kernels.closing import stretch
 from likely.kernels.elementary import exponentials
 from likely.kernels.inverse_gaussian import log_density_terms, log_survival_terms
-from likely.kernels.mixture import mixtures_at, rows_of
-from likely.kernels.rows import distinct_rows
 from likely.typing import FloatArray
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
@@ -50,13 +48,11 @@ class Accumulators(NamedTuple):
 
     Args:
         outputs: log w, log mu, log lambda and the closing rate, if any, (A, 3K + 1).
-        slopes: their derivatives by the accumulator's parameters, (A, m, 3K + 1).
         plain: w, sqrt(lambda), 1 / mu, 2 lambda / mu, and w times lambda^(1/2), lambda^(3/2) and
             lambda^(3/2) / mu^2, (A, 7, K).
     """
 
     outputs: FloatArray
-    slopes: FloatArray
     plain: FloatArray
 
 
@@ -87,17 +83,8 @@ class Moment(NamedTuple):
 
 
 @_compiled
-def accumulators(weights, part, own, derivatives):  # type: ignore[no-untyped-def]
-    """Return those that differ of accumulators with parameters (n, m), and which each is, (n,)."""
-    representatives, which = distinct_rows(own, len(own))
-    distinct = rows_of(own, representatives, 0, len(representatives))
-    outputs, slopes = mixtures_at(weights, part, distinct, derivatives)
-    return known_by(outputs, slopes, part.components), which
-
-
-@_compiled
-def known_by(outputs, slopes, components):  # type: ignore[no-untyped-def]
-    """Return accumulators of normalised outputs (A, m) and their derivatives."""
+def known_by(outputs, components):  # type: ignore[no-untyped-def]
+    """Return accumulators of normalised outputs (A, m)."""
     plain = np.empty((len(outputs), 7, components))
     for a in range(len(outputs)):
         for k in range(components):
@@ -109,7 +96,7 @@ def known_by(outputs, slopes, components):  # type: ignore[no-untyped-def]
             plain[a, 4, k] = plain[a, 0, k] * plain[a, 1, k]
             plain[a, 5, k] = plain[a, 4, k] * math.exp(log_lambda)
             plain[a, 6, k] = plain[a, 5, k] * plain[a, 2, k] ** 2
-    return Accumulators(outputs, slopes, plain)
+    return Accumulators(outputs, plain)
 
 
 @_compiled

@@ -1,8 +1,9 @@
 """Likelihood approximation, choice probability and omission networks in compiled float64.
 
 A trial with a time asks the first (LAN), one whose time was not observed the second (CPN), one
-without a response by a deadline the third (OPN). Values and derivatives by the parameters come
-from one pass over blocks of trials. Trials are encoded as `likely.trials` says.
+without a response by a deadline the third (OPN). Values and derivatives by each trial's parameters
+come from one pass over blocks of trials. Trials are encoded as `likely.trials` says;
+`likely.kernels.classic_pullback` puts together what the networks say of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import numpy as np
 from likely.kernels.layers import backward, forward
 from likely.kernels.mixture import REACH, supported
 from likely.kernels.native import Packed
-from likely.kernels.rows import distinct_rows
 from likely.typing import FloatArray
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
@@ -142,12 +142,7 @@ def shift_of(layout, row):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _row(theta, i):  # type: ignore[no-untyped-def]
-    return theta[i if theta.shape[0] > 1 else 0]
-
-
-@_compiled
-def _contribution(layout, row, rt, choice):  # type: ignore[no-untyped-def]
+def contribution(layout, row, rt, choice):  # type: ignore[no-untyped-def]
     """Return what a trial contributes, and the index of its choice if it matters."""
     timed = not (rt == -np.inf or math.isnan(rt))
     s = rt - shift_of(layout, row)
@@ -223,7 +218,7 @@ def log_densities(weights, layout, theta, which, times, chosen, values, gradient
         n = min(BLOCK, len(values) - begin)
         for i in range(n):
             k = begin + i
-            _lan_inputs(layout, _row(theta, which[k]), times[k], chosen[k], x[:, i])
+            _lan_inputs(layout, theta[which[k]], times[k], chosen[k], x[:, i])
         outputs = forward(own, layout.lan, layout.activations[0], x[:, :n], hidden, slopes, bits)
         for i in range(n):
             values[begin + i] = outputs[0, i]
@@ -231,13 +226,13 @@ def log_densities(weights, layout, theta, which, times, chosen, values, gradient
             by_inputs = backward(own, layout.lan, ones[:, :n], slopes, spare)
             for i in range(n):
                 k = begin + i
-                row = _row(theta, which[k])
+                row = theta[which[k]]
                 _lan_gradient(layout, row, times[k], x[:, i], by_inputs[:, i], gradients[k])
 
 
 @_compiled
 def log_choices(weights, layout, theta, which, chosen, values, gradients):  # type: ignore[no-untyped-def]
-    """Write log probabilities of choices (n,) and derivatives (n, p); see `log_densities`.
+    """Write log probabilities of choices (n,) and, if wanted, derivatives; see `log_densities`.
 
     The network's outputs are the logits of all choices but the first, whose logit is 0.
     """
@@ -248,14 +243,15 @@ def log_choices(weights, layout, theta, which, chosen, values, gradients):  # ty
     for begin in range(0, len(values), BLOCK):
         n = min(BLOCK, len(values) - begin)
         for i in range(n):
-            _scaled(layout, _row(theta, which[begin + i]), False, x[:, i])
+            _scaled(layout, theta[which[begin + i]], False, x[:, i])
         outputs = forward(own, layout.cpn, layout.activations[1], x[:, :n], hidden, slopes, bits)
         for i in range(n):
             c = chosen[begin + i]
             values[begin + i] = _log_softmax(outputs[:, i], c, cotangents[:, i])
-        by_inputs = backward(own, layout.cpn, cotangents[:, :n], slopes, spare)
-        for i in range(n):
-            _by_parameters(layout, x[:, i], False, by_inputs[:, i], gradients[begin + i])
+        if len(gradients) > 0:
+            by_inputs = backward(own, layout.cpn, cotangents[:, :n], slopes, spare)
+            for i in range(n):
+                _by_parameters(layout, x[:, i], False, by_inputs[:, i], gradients[begin + i])
 
 
 @_compiled
@@ -274,7 +270,7 @@ def _log_softmax(logits, c, cotangent):  # type: ignore[no-untyped-def]
 
 @_compiled
 def log_survivals(weights, layout, theta, which, times, values, gradients):  # type: ignore[no-untyped-def]
-    """Write log probabilities of no response by `times` (n,) and derivatives (n, p)."""
+    """Write log probabilities of no response by `times` (n,); see `log_densities`."""
     first = _size(layout.lan) + _size(layout.cpn)
     own = weights[first : first + _size(layout.opn)]
     x, hidden, slopes, spare, bits = _workspace(layout.opn)
@@ -283,7 +279,7 @@ def log_survivals(weights, layout, theta, which, times, values, gradients):  # t
     for begin in range(0, len(values), BLOCK):
         n = min(BLOCK, len(values) - begin)
         for i in range(n):
-            row = _row(theta, which[begin + i])
+            row = theta[which[begin + i]]
             k = _scaled(layout, row, False, x[:, i])
             s = (times[begin + i] - shift_of(layout, row)) / layout.longest
             x[k, i] = math.log(min(max(s, DEADLINES), 1.0)) / half + 1.0
@@ -292,100 +288,11 @@ def log_survivals(weights, layout, theta, which, times, values, gradients):  # t
             logit = outputs[0, i]
             values[begin + i] = min(logit, 0.0) - math.log1p(math.exp(-abs(logit)))
             cotangents[0, i] = -math.expm1(values[begin + i])
-        by_inputs = backward(own, layout.opn, cotangents[:, :n], slopes, spare)
-        for i in range(n):
-            row, gradient = _row(theta, which[begin + i]), gradients[begin + i]
-            k = _by_parameters(layout, x[:, i], False, by_inputs[:, i], gradient)
-            s = times[begin + i] - shift_of(layout, row)
-            if layout.non_decision >= 0 and DEADLINES < s / layout.longest < 1.0:
-                gradient[layout.non_decision] -= by_inputs[k, i] / (half * s)
-
-
-@_compiled
-def classic_log_likelihood(weights, whole, real, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
-    """Write the log density of each trial, (n,), and its derivative by its parameters, (n, p).
-
-    theta is (1, p) or (n, p), trials (n, 2). Where the density is 0 the derivative is 0 too.
-    """
-    layout = unpack(whole, real)
-    n = len(values)
-    roles, chosen = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    for i in range(n):
-        roles[i], chosen[i] = _contribution(layout, _row(theta, i), trials[i, 0], trials[i, 1])
-        values[i] = 0.0 if roles[i] == CERTAIN else -np.inf
-        for j in range(gradients.shape[1]):
-            gradients[i, j] = 0.0
-    _put_densities(weights, layout, theta, trials, roles, chosen, values, gradients)
-    _put_choices(weights, layout, theta, roles, chosen, values, gradients)
-    late = np.flatnonzero(roles == SURVIVAL)
-    if len(late) > 0:
-        value, gradient = np.empty(len(late)), np.empty((len(late), gradients.shape[1]))
-        log_survivals(weights, layout, theta, late, trials[late, 0], value, gradient)
-        values[late] = value
-        gradients[late] = gradient
-
-
-@_compiled
-def _put_densities(weights, layout, theta, trials, roles, chosen, values, gradients):  # type: ignore[no-untyped-def]
-    """Fill in trials with times; one whose choice is unknown sums over the choices."""
-    choices = len(layout.choices)
-    jobs = 0
-    for role in roles:
-        jobs += 1 if role == DENSITY else choices if role == MARGINAL else 0
-    which, index = np.empty(jobs, dtype=np.int64), np.empty(jobs, dtype=np.int64)
-    k = 0
-    for i in range(len(roles)):
-        if roles[i] == DENSITY:
-            which[k], index[k] = i, chosen[i]
-            k += 1
-        elif roles[i] == MARGINAL:
-            for c in range(choices):
-                which[k + c], index[k + c] = i, c
-            k += choices
-    value, gradient = np.empty(jobs), np.empty((jobs, gradients.shape[1]))
-    log_densities(weights, layout, theta, which, trials[which, 0], index, value, gradient)
-    k = 0
-    while k < jobs:
-        i = which[k]
-        parts = 1 if roles[i] == DENSITY else choices
-        values[i] = _log_sum(value[k : k + parts], gradient[k : k + parts], gradients[i])
-        k += parts
-
-
-@_compiled
-def _log_sum(values, gradients, gradient):  # type: ignore[no-untyped-def]
-    """Return the logarithm of a sum, given those of its parts; write its derivative."""
-    top = values.max()
-    total = 0.0
-    for value in values:
-        total += math.exp(value - top)
-    for k in range(len(values)):
-        share = math.exp(values[k] - top) / total
-        for j in range(len(gradient)):
-            gradient[j] += share * gradients[k, j]
-    return top + math.log(total)
-
-
-@_compiled
-def _put_choices(weights, layout, theta, roles, chosen, values, gradients):  # type: ignore[no-untyped-def]
-    """Fill in trials without times; each pair of parameters and choice is evaluated once."""
-    trials = np.flatnonzero(roles == CHOICE)
-    if len(trials) == 0:
-        return
-    choices = len(layout.choices)
-    representatives, which = distinct_rows(theta, len(roles))
-    job_of = np.full(len(representatives) * choices, -1, dtype=np.int64)
-    rows, index = np.empty(len(trials), dtype=np.int64), np.empty(len(trials), dtype=np.int64)
-    jobs = 0
-    for i in trials:
-        key = which[i] * choices + chosen[i]
-        if job_of[key] < 0:
-            job_of[key] = jobs
-            rows[jobs], index[jobs] = i, chosen[i]
-            jobs += 1
-    value, gradient = np.empty(jobs), np.empty((jobs, gradients.shape[1]))
-    log_choices(weights, layout, theta, rows[:jobs], index[:jobs], value, gradient)
-    for i in trials:
-        job = job_of[which[i] * choices + chosen[i]]
-        values[i] = value[job]
-        gradients[i] = gradient[job]
+        if len(gradients) > 0:
+            by_inputs = backward(own, layout.opn, cotangents[:, :n], slopes, spare)
+            for i in range(n):
+                row, gradient = theta[which[begin + i]], gradients[begin + i]
+                k = _by_parameters(layout, x[:, i], False, by_inputs[:, i], gradient)
+                s = times[begin + i] - shift_of(layout, row)
+                if layout.non_decision >= 0 and DEADLINES < s / layout.longest < 1.0:
+                    gradient[layout.non_decision] -= by_inputs[k, i] / (half * s)

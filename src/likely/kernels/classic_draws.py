@@ -37,9 +37,8 @@ def _tabulate(weights, layout, row, cumulative, probabilities):  # type: ignore[
             earlier = density
         probabilities[c] = cumulative[c, GRID - 1]
     if len(layout.cpn) > 0:
-        by_row = np.empty((choices, len(row)))
         each = np.arange(choices)
-        log_choices(weights, layout, one, np.zeros_like(each), each, probabilities, by_row)
+        log_choices(weights, layout, one, np.zeros_like(each), each, probabilities, nothing)
         for c in range(choices):
             probabilities[c] = math.exp(probabilities[c])
 

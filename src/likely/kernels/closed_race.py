@@ -31,7 +31,7 @@ from likely.kernels.race_mixture import (
     wired,
 )
 from likely.kernels.rng import stream
-from likely.kernels.rows import distinct_rows, group_by, row_of
+from likely.kernels.rows import group_by, row_of
 from likely.typing import FloatArray
 
 IMPOSSIBLE = -1e29  # log densities below stand for that of 0
@@ -236,7 +236,7 @@ def _judge(accumulator: Accumulator) -> Any:
     log_choice = _untimed(density, survival)
 
     @_compiled
-    def together(race, block, n, tile, to, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+    def together(race, block, n, tile, which, cotangents, values, gradient):  # type: ignore[no-untyped-def]
         """Write the log densities of the first n trials of a tile, and add their derivatives."""
         trials, choices = tile
         count, m = race.wires.columns.shape
@@ -250,7 +250,7 @@ def _judge(accumulator: Accumulator) -> Any:
                 value += block[others + other]
             values[i] = value if value > IMPOSSIBLE else -np.inf
             if wanted and value > IMPOSSIBLE:
-                _share(race.wires, block, t, choices[t], cotangents[i], gradient, to[i])
+                _share(race.wires, block, t, choices[t], cotangents[i], gradient, which[i])
 
     @_compiled
     def alone(race, block, s, chosen, own, first, odds, cotangent, gradient, row):  # type: ignore[no-untyped-def]
@@ -284,7 +284,7 @@ def _judge(accumulator: Accumulator) -> Any:
         return value
 
     @_compiled
-    def untimed(race, block, own, which, trials, to, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+    def untimed(race, block, own, which, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
         """Write log densities of trials without a time; choices' probabilities, once a row."""
         some = np.flatnonzero(np.isnan(values))
         if len(some) == 0:
@@ -304,11 +304,11 @@ def _judge(accumulator: Accumulator) -> Any:
                 values[i] = found[chosen] if found[chosen] > IMPOSSIBLE else -np.inf
                 if len(gradient) > 0 and values[i] > -np.inf:
                     for d in range(gradient.shape[1]):
-                        gradient[to[i], d] += cotangents[i] * slopes[chosen, 0, d]
+                        gradient[which[i], d] += cotangents[i] * slopes[chosen, 0, d]
 
     @_compiled
-    def judge(race, rows, which, to, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
-        """Write log densities (n,) of trials at rows[which], and add to gradient[to]."""
+    def judge(race, rows, which, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
+        """Write log densities (n,) of trials at rows[which], and add to gradient[which]."""
         wires = race.wires
         count, m = wires.columns.shape
         own, inside = wired(wires, rows), _inside(race, rows)
@@ -327,19 +327,19 @@ def _judge(accumulator: Accumulator) -> Any:
                 _put_trial(block, n, s, (chosen, count), r * count, own)
                 n += 1
                 if n == most:
-                    together(race, block, n, tile, to, cotangents, values, gradient)
+                    together(race, block, n, tile, which, cotangents, values, gradient)
                     n = 0
             elif rt > -np.inf and chosen >= 0:
                 values[i] = -np.inf
             elif rt > -np.inf:
-                g, row = cotangents[i], to[i]
-                values[i] = alone(race, spare, s, chosen, own, r * count, odds, g, gradient, row)
+                g = cotangents[i]
+                values[i] = alone(race, spare, s, chosen, own, r * count, odds, g, gradient, r)
             elif chosen >= 0 and count > 1:
                 values[i] = np.nan  # for `untimed`
             else:
                 values[i] = -np.inf if chosen == NEITHER else 0.0
-        together(race, block, n, tile, to, cotangents, values, gradient)
-        untimed(race, spare, own, which, trials, to, cotangents, values, gradient)
+        together(race, block, n, tile, which, cotangents, values, gradient)
+        untimed(race, spare, own, which, trials, cotangents, values, gradient)
 
     return judge
 
@@ -351,14 +351,6 @@ def closed_race(accumulator: Accumulator) -> Kernels:
     There are no weights. Where the density is 0 derivatives are 0 too.
     """
     judge, draw = _judge(accumulator), accumulator.draw
-
-    @_compiled
-    def log_likelihood(weights, whole, real, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
-        n = len(trials)
-        first, which = distinct_rows(theta, n)
-        gradients[:] = 0.0
-        rows, to = theta[first], np.arange(n)
-        judge(_unpacked(whole, real), rows, which, to, trials, np.ones(n), values, gradients)
 
     @_compiled
     def draws(weights, whole, real, theta, uniforms, normals, trials):  # type: ignore[no-untyped-def]
@@ -385,9 +377,9 @@ def closed_race(accumulator: Accumulator) -> Kernels:
         for i in range(len(trials)):
             which[i] = row_of(index, len(theta), i)
         race = _unpacked(whole, real)
-        judge(race, theta, which, which, trials, cotangents, values, gradient)
+        judge(race, theta, which, trials, cotangents, values, gradient)
 
-    for kernel in (log_likelihood, draws, pullback):
+    for kernel in (draws, pullback):
         function = kernel.py_func
         function.__qualname__ = f"closed_race_{accumulator.name}_{function.__name__}"
-    return Kernels(log_likelihood, draws, pullback)
+    return Kernels(pullback, draws)

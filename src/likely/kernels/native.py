@@ -2,17 +2,17 @@
 
 Numba compiles a function's callees again into every caller, seconds each time. Called by symbol,
 they are compiled once and kept on disk, and a caller, such as a PyMC model, compiles at once.
-Every density has two kernels of the same signature, and some have a third, or a fourth like it:
+Every density has two kernels, and some have a third, of the signature of the second:
 
-    log_likelihood(weights, whole, real, theta, trials (n, 2), values (n,), gradients (n, p))
-    draws(weights, whole, real, theta, uniforms (n, 2), normals (n,), trials (n, 2))
+    draws(weights, whole, real, theta (1, p) or (n, p), uniforms (n, 2), normals (n,),
+          trials (n, 2))
     pullback(weights, whole, real, theta (r, p), index, trials (n, 2), cotangents (n,), values (n,),
              gradient (r, p) or (0, p))
 
-where `whole` and `real` are the numbers that describe the density's form (`Packed`). Arrays travel
-as pointers; `dims` holds, in order: number of weights, of whole and of real numbers, of parameters,
-of parameter rows, of trials, and columns of the last argument; for the last kernel the length of
-the index, which may be 0, and rows of the gradient in place of columns.
+where `whole` and `real` are the numbers that describe the density's form (`Packed`). Draws take
+weights as they are, the others prepared ones (`likely.networks.density`). Arrays travel as
+pointers; `dims` holds, in order: number of weights, of whole and of real numbers, of parameters, of
+parameter rows, and of trials; the length of the index, which may be 0; and rows of the gradient.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 from numba import carray, types
 
 from likely.kernels.caching import cached_entry, engine_version
-from likely.kernels.rows import contract, few_rows, shared
+from likely.kernels.rows import shared
 from likely.kernels.threads import divided_caller
 from likely.typing import FloatArray
 
@@ -35,7 +35,7 @@ FEWEST = 64  # rows, or fewer, that no shortcut is tried for
 
 _FLOATS = types.CPointer(types.float64)
 _INTS = types.CPointer(types.int64)
-_SIGNATURE = types.void(_FLOATS, _INTS, _FLOATS, _INTS, *[_FLOATS] * 4)
+_DRAW_SIGNATURE = types.void(_FLOATS, _INTS, _FLOATS, _INTS, *[_FLOATS] * 4)
 _PULL_SIGNATURE = types.void(_FLOATS, _INTS, _FLOATS, _INTS, _FLOATS, _INTS, *[_FLOATS] * 4)
 
 Kernel = Any
@@ -53,30 +53,28 @@ class Kernels(NamedTuple):
     """The loops of a density's compiled code.
 
     Args:
-        log_likelihood: which gives the derivatives of each trial by its own parameters.
+        pullback: which gives log densities, and derivatives by parameter rows.
         draws: which makes trials of random numbers.
-        pullback: which gives derivatives by parameter rows at once; None if there is none.
         shortcut: of the pullback's signature, for some trials; it leaves nan at the others. None if
             there is none.
     """
 
-    log_likelihood: Kernel
+    pullback: Kernel
     draws: Kernel
-    pullback: Kernel | None = None
     shortcut: Kernel | None = None
 
 
 # Kept as text: numba does not find a closure again on disk.
-_ENTRY = """
-def entry(weights, whole, real, dims, theta, a, b, c):
+_DRAW_ENTRY = """
+def entry(weights, whole, real, dims, theta, uniforms, normals, trials):
     kernel(
         carray(weights, (dims[0],)),
         carray(whole, (dims[1],)),
         carray(real, (dims[2],)),
         carray(theta, (dims[4], dims[3])),
-        carray(a, (dims[5], 2)),
-        carray(b, (dims[5],)),
-        carray(c, (dims[5], dims[6])),
+        carray(uniforms, (dims[5], 2)),
+        carray(normals, (dims[5],)),
+        carray(trials, (dims[5], 2)),
     )
 """
 _PULL_ENTRY = """
@@ -96,11 +94,15 @@ def entry(weights, whole, real, dims, theta, index, trials, cotangents, values, 
 
 
 @functools.cache
-def _entry(kernel: Kernel, source: str = _ENTRY, signature: Any = _SIGNATURE) -> Any:
+def _entry(kernel: Kernel, source: str, signature: Any) -> Any:
     """Compile an entry point, or load it from disk; kept alive, as the linker points to it."""
     namespace = {"__name__": __name__, "kernel": kernel, "carray": carray}
     exec(source, namespace)  # noqa: S102
     return cached_entry(namespace["entry"], signature, _name(kernel))
+
+
+def _draw_entry(kernel: Kernel) -> Any:
+    return _entry(kernel, _DRAW_ENTRY, _DRAW_SIGNATURE)
 
 
 def _pull_entry(kernel: Kernel) -> Any:
@@ -119,26 +121,16 @@ def _symbol(kernel: Kernel, entry: Any) -> str:
     return name
 
 
-def _call(
-    kernel: Kernel, weights: FloatArray, packed: Packed, theta: FloatArray, *rest: FloatArray
-) -> None:
-    """Call an entry point from Python, without the GIL; `rest` is (n, 2), (n,), (n, k)."""
-    if len(theta) not in (1, len(rest[0])):
-        raise ValueError(f"{len(theta)} parameter rows do not fit {len(rest[0])} trials.")
-    dims = _dims(len(weights), packed, theta.shape[1], rest[-1].shape[1])
-    dims[4], dims[5] = len(theta), len(rest[0])
-    arrays = (weights, *packed, dims, theta, *rest)
-    entry = _entry(kernel).ctypes
-    entry(*(a.ctypes.data_as(kind) for a, kind in zip(arrays, entry.argtypes, strict=True)))
+def _dims(weights: int, packed: Packed, parameters: int) -> np.ndarray:
+    """Return `dims` with the numbers of rows, trials, indices and wanted rows to be filled in."""
+    counts = [weights, len(packed.whole), len(packed.real), parameters, 0, 0, 0, 0]
+    return np.array(counts, dtype=np.int64)
 
 
-def log_densities(
-    kernel: Kernel, weights: FloatArray, packed: Packed, theta: FloatArray, trials: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return log densities (n,) and gradients (n, p); all arrays float64 and C-contiguous."""
-    values, gradients = np.empty(len(trials)), np.empty((len(trials), theta.shape[1]))
-    _call(kernel, weights, packed, theta, trials, values, gradients)
-    return values, gradients
+def _call(entry: Any, *arrays: np.ndarray) -> None:
+    """Call an entry point from Python, without the GIL."""
+    function = entry.ctypes
+    function(*(a.ctypes.data_as(kind) for a, kind in zip(arrays, function.argtypes, strict=True)))
 
 
 def draw_trials(
@@ -150,15 +142,12 @@ def draw_trials(
     normals: FloatArray,
 ) -> FloatArray:
     """Return trials (n, 2); all arrays float64 and C-contiguous."""
-    trials = np.empty((len(normals), 2))
-    _call(kernel, weights, packed, theta, uniforms, normals, trials)
+    if len(theta) not in (1, len(normals)):
+        raise ValueError(f"{len(theta)} parameter rows do not fit {len(normals)} draws.")
+    trials, dims = np.empty((len(normals), 2)), _dims(len(weights), packed, theta.shape[1])
+    dims[4], dims[5] = len(theta), len(normals)
+    _call(_draw_entry(kernel), weights, *packed, dims, theta, uniforms, normals, trials)
     return trials
-
-
-def _dims(weights: int, packed: Packed, parameters: int, columns: int) -> np.ndarray:
-    """Return `dims` with the numbers of rows and of trials still to be filled in."""
-    counts = [weights, len(packed.whole), len(packed.real), parameters, 0, 0, columns]
-    return np.array(counts, dtype=np.int64)
 
 
 def pull(
@@ -174,29 +163,40 @@ def pull(
 
     All arrays are contiguous, index int64 and the others float64.
     """
-    rows, n, p = len(theta), len(trials), theta.shape[1]
+    rows, n = len(theta), len(trials)
     if not (len(index) == n or len(index) == 0 and rows in (1, n)):
         raise ValueError(f"{rows} parameter rows do not fit {n} trials.")
     if len(index) and not (0 <= index.min() and index.max() < rows):
         raise ValueError(f"an index leaves the {rows} parameter rows.")
-    wanted = rows if cotangents is not None else 0
-    weighted = np.zeros(n) if cotangents is None else cotangents
-    gradient = np.zeros((wanted, p))
-    few = few_rows(theta, index, n)
-    if few and not wanted:
-        (theta, index), few = shared(theta, n), False
-    if kernels.pullback is None or few:
-        own = theta[index] if len(index) else theta
-        values, jacobian = log_densities(kernels.log_likelihood, weights, packed, own, trials)
-        if wanted:
-            contract(values, jacobian, index, weighted, gradient)
+    by_rows = functools.partial(_call_pull, kernels.pullback, packed)
+    quickest = by_rows
+    if kernels.shortcut is not None:
+        quickest = _shortened(functools.partial(_call_pull, kernels.shortcut, packed), by_rows)
+    wanted = cotangents is not None
+    weighted = cotangents if wanted else np.zeros(n)
+    return _puller(by_rows, quickest)(weights, theta, index, trials, weighted, wanted)
+
+
+def _puller(by_rows: Any, quickest: Any) -> Any:
+    """Return a function(weights, theta, index, trials, cotangents, wanted).
+
+    It returns log densities and the gradient, which has no rows unless it is wanted. `quickest` is
+    a function of the same arguments as `by_rows`, for many rows. All of this is plain Python that
+    numba compiles where both are compiled.
+    """
+
+    def pulled(weights, theta, index, trials, cotangents, wanted):  # type: ignore[no-untyped-def]
+        values = np.empty(len(trials))
+        gradient = np.zeros((len(theta) if wanted else 0, theta.shape[1]))
+        if not wanted and len(index) == 0 and len(theta) > 1:
+            theta, index = shared(theta)
+        if len(theta) > FEWEST:
+            quickest(weights, theta, index, trials, cotangents, values, gradient)
+        else:
+            by_rows(weights, theta, index, trials, cotangents, values, gradient)
         return values, gradient
-    values = np.empty(n)
-    fill = functools.partial(_call_pull, kernels.pullback, packed)
-    if kernels.shortcut is not None and len(theta) > FEWEST:
-        fill = _shortened(functools.partial(_call_pull, kernels.shortcut, packed), fill)
-    fill(weights, theta, index, trials, weighted, values, gradient)
-    return values, gradient
+
+    return pulled
 
 
 def _shortened(shortcut: Any, by_rows: Any) -> Any:
@@ -233,17 +233,9 @@ def _call_pull(
     *rest: FloatArray,
 ) -> None:
     """Call a pullback; `rest` is trials, cotangents, values and gradient."""
-    dims = _pull_dims(len(weights), packed, theta.shape[1])
+    dims = _dims(len(weights), packed, theta.shape[1])
     dims[4:] = len(theta), len(rest[0]), len(index), len(rest[-1])
-    arrays = (weights, *packed, dims, theta, index, *rest)
-    entry = _pull_entry(kernel).ctypes
-    entry(*(a.ctypes.data_as(kind) for a, kind in zip(arrays, entry.argtypes, strict=True)))
-
-
-def _pull_dims(weights: int, packed: Packed, parameters: int) -> np.ndarray:
-    """Return `dims` with the numbers of rows, trials, indices and wanted rows to be filled in."""
-    counts = [weights, len(packed.whole), len(packed.real), parameters, 0, 0, 0, 0]
-    return np.array(counts, dtype=np.int64)
+    _call(_pull_entry(kernel), weights, *packed, dims, theta, index, *rest)
 
 
 def pullback_caller(
@@ -252,17 +244,14 @@ def pullback_caller(
     """Return a numba function(weights, theta (r, p), index, trials, cotangents (n,), wanted).
 
     It returns log densities (n,) and the gradient (r, p), which has no rows unless it is wanted.
-    Trials are divided among threads, unless parameters come one row a trial of which few differ.
+    Trials are divided among threads.
     """
-    by_trials = _by_trials_caller(kernels.log_likelihood, size, packed, parameters)
-    by_rows: Any = None
-    if kernels.pullback is not None:
-        by_rows = _by_rows_caller(kernels.pullback, size, packed, parameters, threads)
-    if kernels.shortcut is None:
-        shortened = by_rows
-    else:
-        by_shortcut = _by_rows_caller(kernels.shortcut, size, packed, parameters, threads)
-        shortened = numba.njit(nogil=True)(_shortened(by_shortcut, by_rows))
+    by_rows = _pull_caller(kernels.pullback, size, packed, parameters, threads)
+    quickest = by_rows
+    if kernels.shortcut is not None:
+        by_shortcut = _pull_caller(kernels.shortcut, size, packed, parameters, threads)
+        quickest = numba.njit(nogil=True)(_shortened(by_shortcut, by_rows))
+    pull = numba.njit(nogil=True)(_puller(by_rows, quickest))
 
     @numba.njit(nogil=True)
     def pullback(weights, theta, index, trials, cotangents, wanted):  # type: ignore[no-untyped-def]
@@ -271,33 +260,14 @@ def pullback_caller(
             raise ValueError("parameter rows do not fit trials.")
         weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
         trials, index = np.ascontiguousarray(trials), np.ascontiguousarray(index)
-        gradient = np.zeros((rows if wanted else 0, parameters))
-        few = few_rows(theta, index, n)
-        if few and not wanted:
-            theta, index = shared(theta, n)
-            few = False
-        if by_rows is None or few:
-            own = theta[index] if index.shape[0] > 0 else theta
-            values, jacobian = by_trials(weights, own, trials)
-            if wanted:
-                contract(values, jacobian, index, cotangents, gradient)
-        else:
-            values = np.empty(n)
-            weighted = np.ascontiguousarray(cotangents)
-            if theta.shape[0] > FEWEST:
-                shortened(weights, theta, index, trials, weighted, values, gradient)
-            else:
-                by_rows(weights, theta, index, trials, weighted, values, gradient)
-        return values, gradient
+        return pull(weights, theta, index, trials, np.ascontiguousarray(cotangents), wanted)
 
     return pullback
 
 
-def _by_rows_caller(
-    kernel: Kernel, size: int, packed: Packed, parameters: int, threads: int
-) -> Any:
+def _pull_caller(kernel: Kernel, size: int, packed: Packed, parameters: int, threads: int) -> Any:
     """Return a numba function that calls a pullback."""
-    symbol, known = _symbol(kernel, _pull_entry(kernel)), _pull_dims(size, packed, parameters)
+    symbol, known = _symbol(kernel, _pull_entry(kernel)), _dims(size, packed, parameters)
     if threads > 1:
         return divided_caller(symbol, packed, known, threads)
     call, (whole, real) = types.ExternalFunction(symbol, _PULL_SIGNATURE), packed
@@ -315,32 +285,10 @@ def _by_rows_caller(
     return by_rows
 
 
-def _by_trials_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
-    """Return a numba function(weights, theta, trials) -> (log density (n,), gradient (n, p))."""
-    call = types.ExternalFunction(_symbol(kernel, _entry(kernel)), _SIGNATURE)
-    whole, real = packed
-    known = _dims(size, packed, parameters, parameters)
-
-    @numba.njit(nogil=True)
-    def log_density(weights, theta, trials):  # type: ignore[no-untyped-def]
-        n = trials.shape[0]
-        values, gradients = np.empty(n), np.empty((n, parameters))
-        dims = known.copy()
-        dims[4], dims[5] = theta.shape[0], n
-        call(
-            weights.ctypes, whole.ctypes, real.ctypes, dims.ctypes, theta.ctypes,
-            trials.ctypes, values.ctypes, gradients.ctypes,
-        )  # fmt: skip
-        return values, gradients
-
-    return log_density
-
-
 def draws_caller(kernel: Kernel, size: int, packed: Packed, parameters: int) -> Any:
     """Return a numba function(weights, theta, uniforms, normals) -> trials (n, 2)."""
-    call = types.ExternalFunction(_symbol(kernel, _entry(kernel)), _SIGNATURE)
-    whole, real = packed
-    known = _dims(size, packed, parameters, 2)
+    symbol, known = _symbol(kernel, _draw_entry(kernel)), _dims(size, packed, parameters)
+    call, (whole, real) = types.ExternalFunction(symbol, _DRAW_SIGNATURE), packed
 
     @numba.njit(nogil=True)
     def draw(weights, theta, uniforms, normals):  # type: ignore[no-untyped-def]

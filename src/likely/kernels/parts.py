@@ -253,51 +253,6 @@ def _scatter(form, by_own, gradient):  # type: ignore[no-untyped-def]
                 gradient[form.columns[c, j]] += by_own[c, j]
 
 
-def _judging(law: Law) -> Any:
-    """Return the function that judges trials and gives each its own derivatives."""
-    room, judge = law.room, law.judge
-
-    @_compiled
-    def log_likelihood(weights, form, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
-        representatives, which = distinct_rows(theta, len(trials))
-        order, begins = group_by(which, len(representatives))
-        ones, at, parts, size = np.ones(len(trials)), room(form), len(form.columns), form.part.sizes
-        by_outputs = np.empty((ROWS_AT_ONCE, parts, size[-1]))
-        by_own, by_row = np.empty(form.columns.shape), np.empty((ROWS_AT_ONCE, theta.shape[1]))
-        for block in range(0, len(representatives), ROWS_AT_ONCE):
-            stop = min(block + ROWS_AT_ONCE, len(representatives))
-            rows = rows_of(theta, representatives, block, stop)
-            outputs, slopes = mixtures_at(weights, form.part, wired(form, rows), True)
-            outputs = outputs.reshape((stop - block, parts, size[-1]))
-            # Here each trial has a row of its own, so that each has its own derivatives.
-            for first in range(begins[block], begins[stop], ROWS_AT_ONCE):
-                own = order[first : min(first + ROWS_AT_ONCE, begins[stop])]
-                n, whose = len(own), which[own] - block
-                each = _block(form, rows[whose], own, np.arange(n + 1), values)
-                by_outputs[:], by_row[:] = 0.0, 0.0
-                judge(
-                    form, at, each, outputs[whose], trials, ones, values, by_outputs[:n], by_row[:n]
-                )
-                for k in range(n):
-                    for c in range(parts):
-                        for j in range(by_own.shape[1]):
-                            slope = slopes[whose[k] * parts + c, j]
-                            by_own[c, j] = _dot(slope, by_outputs[k, c]) if each.inside[k] else 0.0
-                    gradients[own[k]] = by_row[k]
-                    _scatter(form, by_own, gradients[own[k]])
-
-    return log_likelihood
-
-
-@numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    """Return the sum of products."""
-    total = 0.0
-    for j in range(len(a)):
-        total += a[j] * b[j]
-    return total
-
-
 def _drawing(law: Law) -> Any:
     """Return the function that draws trials."""
     draw = law.draw
@@ -310,7 +265,7 @@ def _drawing(law: Law) -> Any:
         for block in range(0, len(representatives), ROWS_AT_ONCE):
             stop = min(block + ROWS_AT_ONCE, len(representatives))
             rows = rows_of(theta, representatives, block, stop)
-            outputs, _ = mixtures_at(weights, form.part, wired(form, rows), False)
+            outputs = mixtures_at(weights, form.part, wired(form, rows))
             for r in range(stop - block):
                 ours, inside = outputs[r * parts : (r + 1) * parts], possible(form, rows[r])
                 for i in order[begins[block + r] : begins[block + r + 1]]:
@@ -329,11 +284,7 @@ def kernels_of(law: Law, name: str) -> Kernels:
     ones (`likely.kernels.perceptron.transposed`) for the pullback, and a packed form. Draws use the
     bits of uniforms (n, 2) as names of streams of random numbers, and none of the normals.
     """
-    pull, judged, drawn = _puller(law), _judging(law), _drawing(law)
-
-    @_compiled
-    def log_likelihood(weights, whole, real, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
-        judged(weights, unpack_form(whole, real), theta, trials, values, gradients)
+    pull, drawn = _puller(law), _drawing(law)
 
     @_compiled
     def draws(weights, whole, real, theta, uniforms, normals, trials):  # type: ignore[no-untyped-def]
@@ -344,6 +295,6 @@ def kernels_of(law: Law, name: str) -> Kernels:
         form = unpack_form(whole, real)
         pull(weights, form, theta, index, trials, cotangents, values, gradient)
 
-    for kernel in (log_likelihood, draws, pullback):
+    for kernel in (draws, pullback):
         kernel.py_func.__qualname__ = f"{name}_{kernel.py_func.__name__}"
-    return Kernels(log_likelihood, draws, pullback)
+    return Kernels(pullback, draws)

@@ -1,8 +1,8 @@
 """Log densities of trials under mixtures, and their derivative by parameter rows, in one pass.
 
 Derivatives flow backwards: from trials to the mixtures of the rows that they share, and from there
-once through the network, whatever the number of parameters. `likely.kernels.mixture` computes the
-same trial by trial, and says what mixtures, layouts and coded trials are.
+once through the network, whatever the number of parameters. `likely.kernels.mixture` says what
+mixtures and layouts are.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from typing import Any
 import numba
 import numpy as np
 
-from likely.kernels.closing import close
+from likely.kernels.closing import close, stretch
+from likely.kernels.inverse_gaussian import log_density_terms, log_survival_terms
 from likely.kernels.mixture import (
     REACH,
     SMALLEST,
-    Layout,
     inputs,
     kind_of,
     normalise,
     scale,
-    span_of,
     supported,
-    trial,
     unpack,
 )
 from likely.kernels.mixture_terms import coefficients, finish, term_sums
@@ -123,26 +121,89 @@ def _untimed(outputs, first, last, cotangent, by_outputs):  # type: ignore[no-un
 
 
 @_compiled
+def _span_of(layout, rt, choice):  # type: ignore[no-untyped-def]
+    """Return which terms a trial involves (first, last) and whether its time is a density.
+
+    The time's role is 1 for a response time, 0 for a time not observed, -1 for a time by which
+    nothing had happened. An unknown choice has no terms.
+    """
+    terms = len(layout.choices) * layout.components
+    role = 0 if rt == -np.inf or math.isnan(rt) else 1
+    if choice == np.inf:
+        return 0, terms, -role
+    if choice == -np.inf or math.isnan(choice):
+        return 0, terms, role
+    for c in range(layout.choices.shape[0]):
+        if layout.choices[c] == choice:
+            return c * layout.components, (c + 1) * layout.components, role
+    return 0, 0, role
+
+
+@_compiled
+def _other(outputs, terms, s, span, slopes, work):  # type: ignore[no-untyped-def]
+    """Return the log density of a trial of any kind, and its derivative by the decision time.
+
+    Writes that by the outputs (m,). Where the density is 0 derivatives are 0 too.
+    """
+    first, last, role = span
+    slopes[:] = 0.0
+    if role == 0 and last - first == terms or role < 0 and s <= 0.0:
+        return 0.0, 0.0
+    if last == first or role > 0 and not 0.0 < s < np.inf:
+        return -np.inf, 0.0
+    best = -np.inf
+    closing = outputs.shape[0] > 3 * terms
+    u, log_slope, u_by_s, u_by_rate, slope_by_s, slope_by_rate = s, 0.0, 1.0, 0.0, 0.0, 0.0
+    if closing and role != 0:
+        u, log_slope, u_by_s, u_by_rate, slope_by_s, slope_by_rate = stretch(s, outputs[3 * terms])
+        if role < 0:
+            log_slope, slope_by_s, slope_by_rate = 0.0, 0.0, 0.0
+    log_u = math.log(u) if role != 0 else 0.0
+    for j in range(first, last):
+        log_mu, log_lambda = outputs[terms + j], outputs[2 * terms + j]
+        if role > 0:
+            value, by_mu, by_lambda, by_time = log_density_terms(u, log_u, log_mu, log_lambda)
+        elif role < 0:
+            value, by_mu, by_lambda, by_time = log_survival_terms(u, log_u, log_mu, log_lambda)
+        else:
+            value, by_mu, by_lambda, by_time = 0.0, 0.0, 0.0, 0.0
+        work[0, j] = outputs[j] + value
+        work[1, j], work[2, j], work[3, j] = by_mu, by_lambda, by_time
+        best = max(best, work[0, j])
+    if not best > -np.inf:
+        return -np.inf, 0.0
+    total, by_u = 0.0, 0.0
+    for j in range(first, last):
+        work[0, j] = math.exp(work[0, j] - best)
+        total += work[0, j]
+    for j in range(first, last):
+        share = work[0, j] / total
+        if share > 0.0:  # otherwise its derivatives may not be numbers
+            slopes[j] = share
+            slopes[terms + j] = share * work[1, j]
+            slopes[2 * terms + j] = share * work[2, j]
+            by_u += share * work[3, j]
+    if closing and role != 0:
+        slopes[3 * terms] = by_u * u_by_rate + slope_by_rate
+    by_s = by_u * u_by_s + slope_by_s if role != 0 else 0.0
+    return best + math.log(total) + log_slope, by_s
+
+
+@_compiled
 def _others(layout, outputs, shift, times, choices, cotangents, values, by_outputs):  # type: ignore[no-untyped-def]
     """Write log densities of trials of any kind, (n,); return their derivative by the shift."""
-    size = outputs.shape[0]
-    free = Layout(
-        layout.sizes, layout.features, layout.support, layout.choices, layout.components, size
-    )
-    # Derivatives of the outputs by themselves, and by a shift in time, which comes last.
-    unit, found = np.zeros((size + 1, size)), np.empty(size + 1)
-    work = np.empty((4, layout.choices.shape[0] * layout.components))
-    for d in range(size):
-        unit[d, d] = 1.0
-    value, late = 0.0, 0.0
+    terms, size = layout.choices.shape[0] * layout.components, outputs.shape[0]
+    slopes, work = np.empty(size), np.empty((4, terms))
+    value, by_s, late = 0.0, 0.0, 0.0
     for i in range(times.shape[0]):
         if i == 0 or times[i] != times[i - 1] or choices[i] != choices[i - 1]:
-            span = span_of(layout, times[i], choices[i])
-            value = trial(free, outputs, unit, times[i] - shift, span, found, work)
+            span = _span_of(layout, times[i], choices[i])
+            value, by_s = _other(outputs, terms, times[i] - shift, span, slopes, work)
         values[i] = value
-        for d in range(size):
-            by_outputs[d] += cotangents[i] * found[d]
-        late += cotangents[i] * found[size]
+        if value > -np.inf:  # others add nothing, whatever their cotangents
+            for j in range(size):
+                by_outputs[j] += cotangents[i] * slopes[j]
+            late -= cotangents[i] * by_s
     return late
 
 

@@ -1,4 +1,4 @@
-"""Races of accumulators that are mixtures with a network: log density, its gradient, and draws.
+"""Races of accumulators that are mixtures with a network: one trial at a time, and draws.
 
 The density of choice c at decision time s is p(s, c) = f_c(s) prod_{j != c} S_j(s), with f and S
 the density and survival of one accumulator: a mixture of inverse Gaussians (see
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from likely.kernels.accumulators import ALL, NOBODY, accumulators, advance, room
-from likely.kernels.mixture import ROWS_AT_ONCE, rows_of, supported, unpack
+from likely.kernels.accumulators import ALL, NOBODY, advance
+from likely.kernels.mixture import ROWS_AT_ONCE, mixtures_at, rows_of, supported, unpack
 from likely.kernels.mixture_draws import decision_time
 from likely.kernels.native import Packed
 from likely.kernels.rng import stream
@@ -23,7 +23,6 @@ from likely.kernels.rows import distinct_rows, group_by
 from likely.typing import FloatArray
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
-_reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 COARSE, FINE = 150, 256  # nodes to find where a race takes place, and to integrate over it
 SHORTEST, LONGEST = 1e-9, 1e6  # seconds among which that is looked for
@@ -113,15 +112,6 @@ def _judge(chosen, at):  # type: ignore[no-untyped-def]
     return best + math.log(total)
 
 
-@_reordered
-def _dot(a, b, n):  # type: ignore[no-untyped-def]
-    """Return the sum of products of the first n numbers."""
-    total = 0.0
-    for j in range(n):
-        total += a[j] * b[j]
-    return total
-
-
 @_compiled
 def _add_derivatives(known, who, factor, at):  # type: ignore[no-untyped-def]
     """Add a multiple of the derivative of what `_judge` returned, by the accumulators' outputs.
@@ -142,17 +132,6 @@ def _add_derivatives(known, who, factor, at):  # type: ignore[no-untyped-def]
         if outputs > terms:
             by[terms] += factor * (by_u * at.clocks[c, 3] + first * at.clocks[c, 5])
     return by_s
-
-
-@_compiled
-def _by_parameters(wires, known, who, at, gradient):  # type: ignore[no-untyped-def]
-    """Write the derivative by parameters (p,), given that by the accumulators' outputs."""
-    gradient[:] = 0.0
-    for c in range(len(who)):
-        for d in range(wires.columns.shape[1]):
-            if wires.columns[c, d] >= 0:
-                own = _dot(at.by_outputs[c], known.slopes[who[c], d], known.outputs.shape[1])
-                gradient[wires.columns[c, d]] += own
 
 
 @_compiled
@@ -229,60 +208,19 @@ def timed(known, who, s, chosen, at):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _row(wires, known, who, shift, own, trials, at, values, gradients):  # type: ignore[no-untyped-def]
-    """Write log densities and gradients of the trials `own` that share a parameter row."""
-    count, p = len(wires.choices), gradients.shape[1]
-    found = np.full(count, np.nan)
-    slopes = np.empty((count, p))
-    for i in own:
-        rt, chosen = trials[i, 0], chosen_of(wires.choices, trials[i, 1])
-        if rt > -np.inf:
-            values[i], by_s = timed(known, who, rt - shift, chosen, at)
-            _by_parameters(wires, known, who, at, gradients[i])
-            if wires.non_decision >= 0:
-                gradients[i, wires.non_decision] -= by_s
-        elif chosen >= 0:
-            if math.isnan(found[chosen]):
-                found[chosen] = log_choice(known, who, chosen, at)
-                _by_parameters(wires, known, who, at, slopes[chosen])
-            values[i], gradients[i] = found[chosen], slopes[chosen]
-        else:
-            values[i], gradients[i] = -np.inf if chosen == NEITHER else 0.0, 0.0
+def _mixtures(weights, part, own):  # type: ignore[no-untyped-def]
+    """Return outputs of those that differ of accumulators (n, m), and which each is, (n,)."""
+    representatives, whose = distinct_rows(own, len(own))
+    distinct = rows_of(own, representatives, 0, len(representatives))
+    return mixtures_at(weights, part, distinct), whose
 
 
 @_compiled
-def race_log_likelihood(weights, whole, real, theta, trials, values, gradients):  # type: ignore[no-untyped-def]
-    """Write the log density of each trial, (n,), and its derivative by its parameters, (n, p).
-
-    theta is (1, p) or (n, p), trials (n, 2); `whole` and `real` are those of `pack_race`. Where the
-    density is 0 the derivative is 0 too.
-    """
-    wires, part = unpack_race(whole, real)
-    representatives, which = distinct_rows(theta, trials.shape[0])
-    order, begins = group_by(which, len(representatives))
-    count = len(wires.choices)
-    at = room(count, part.components, part.sizes[-1])
-    for block in range(0, len(representatives), ROWS_AT_ONCE):
-        stop = min(block + ROWS_AT_ONCE, len(representatives))
-        rows = rows_of(theta, representatives, block, stop)
-        known, whose = accumulators(weights, part, wired(wires, rows), True)
-        for r in range(stop - block):
-            own = order[begins[block + r] : begins[block + r + 1]]
-            if not supported(wires.support, rows[r]):
-                for i in own:
-                    values[i], gradients[i] = -np.inf, 0.0
-                continue
-            shift = rows[r, wires.non_decision] if wires.non_decision >= 0 else 0.0
-            who = whose[r * count : (r + 1) * count]
-            _row(wires, known, who, shift, own, trials, at, values, gradients)
-
-
-@_compiled
-def _race(known, who, components, state):  # type: ignore[no-untyped-def]
+def _race(outputs, who, components, state):  # type: ignore[no-untyped-def]
     """Draw a race from a stream of random numbers: return its time, and who was the first."""
     best, winner = np.inf, 0
     for c in range(len(who)):
-        s, _, state = decision_time(known.outputs[who[c]], components, state)
+        s, _, state = decision_time(outputs[who[c]], components, state)
         if s < best:
             best, winner = s, c
     return best, winner
@@ -302,13 +240,13 @@ def race_draws(weights, whole, real, theta, uniforms, normals, trials):  # type:
     for block in range(0, len(representatives), ROWS_AT_ONCE):
         stop = min(block + ROWS_AT_ONCE, len(representatives))
         rows = rows_of(theta, representatives, block, stop)
-        known, whose = accumulators(weights, part, wired(wires, rows), False)
+        outputs, whose = _mixtures(weights, part, wired(wires, rows))
         for r in range(stop - block):
             inside = supported(wires.support, rows[r])
             shift = rows[r, wires.non_decision] if wires.non_decision >= 0 else 0.0
             who = whose[r * count : (r + 1) * count]
             for i in order[begins[block + r] : begins[block + r + 1]]:
                 state = stream(bits[i, 0], bits[i, 1])
-                s, winner = _race(known, who, part.components, state)
+                s, winner = _race(outputs, who, part.components, state)
                 trials[i, 0] = shift + s if inside else np.nan
                 trials[i, 1] = wires.choices[winner] if inside else np.nan

@@ -1,8 +1,8 @@
 """Log densities of trials under races, and their derivative by parameter rows, in one pass.
 
 As in `likely.kernels.pullback`, derivatives flow backwards: from trials to the accumulators of the
-rows that they share, and from there once through the network. `likely.kernels.race_mixture`
-computes the same trial by trial, and says what races and their wires are.
+rows that they share, and from there once through the network. `likely.kernels.race_mixture` says
+what races and their wires are, and judges trials one at a time where that is needed.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _evaluated(plain, part, own):  # type: ignore[no-untyped-def]
     normalise(outputs, none, part.components)
     if outputs.shape[1] > 3 * part.components:
         close(outputs, none, 3 * part.components)
-    return Evaluated(own, whose, x, slopes, known_by(outputs, none, part.components))
+    return Evaluated(own, whose, x, slopes, known_by(outputs, part.components))
 
 
 @_compiled

@@ -56,18 +56,15 @@ def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True)
-def few_rows(theta, index, n):  # type: ignore[no-untyped-def]
-    """Tell whether rows that come one a trial, without an index, are few after all."""
-    if index.shape[0] > 0 or theta.shape[0] == 1:
-        return False
-    return FEW * distinct_rows(theta, n)[0].shape[0] <= n
+def shared(theta):  # type: ignore[no-untyped-def]
+    """Return rows that trials share, and which of them each has, given rows that come one a trial.
 
-
-@numba.njit(nogil=True)
-def shared(theta, n):  # type: ignore[no-untyped-def]
-    """Return the distinct rows of rows that come one a trial, and which of them each trial has."""
-    representatives, which = distinct_rows(theta, n)
-    return theta[representatives], which
+    Where few are alike, these are the rows as they are, and no index.
+    """
+    representatives, which = distinct_rows(theta, theta.shape[0])
+    if FEW * representatives.shape[0] <= theta.shape[0]:
+        return theta[representatives], which
+    return theta, which[:0]
 
 
 @numba.njit(nogil=True)
@@ -92,17 +89,3 @@ def row_of(index, rows, i):  # type: ignore[no-untyped-def]
     if index.shape[0] > 0:
         return index[i]
     return 0 if rows == 1 else i
-
-
-@numba.njit(nogil=True)
-def contract(values, jacobian, index, cotangents, gradient):  # type: ignore[no-untyped-def]
-    """Add to gradient (r, p) the rows of the Jacobian (n, p), times their cotangents (n,).
-
-    Trials with a log density of -inf among the values (n,) add nothing, whatever their cotangent.
-    """
-    for i in range(jacobian.shape[0]):
-        if values[i] == -np.inf:
-            continue
-        row = row_of(index, gradient.shape[0], i)
-        for d in range(jacobian.shape[1]):
-            gradient[row, d] += cotangents[i] * jacobian[i, d]

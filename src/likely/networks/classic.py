@@ -21,15 +21,9 @@ from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.errors import FileFormatError, ParameterError
-from likely.kernels.classic import (
-    DEADLINES,
-    SHORTEST,
-    UNIT,
-    Layout,
-    classic_log_likelihood,
-    pack,
-)
+from likely.kernels.classic import DEADLINES, SHORTEST, UNIT, Layout, pack
 from likely.kernels.classic_draws import GRID, classic_draws
+from likely.kernels.classic_pullback import classic_pullback
 from likely.kernels.mixture import REACH
 from likely.kernels.native import Kernels, Packed
 from likely.networks.in_numba import CompiledDensity, is_plain
@@ -247,7 +241,7 @@ class ClassicDensity(CompiledDensity):
     @property
     def kernels(self) -> Kernels:
         """The loops of its compiled code."""
-        return Kernels(classic_log_likelihood, classic_draws)
+        return Kernels(classic_pullback, classic_draws)
 
     def prepared(self, weights: FloatArray) -> FloatArray:
         """Return them as they are."""

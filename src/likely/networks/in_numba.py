@@ -44,23 +44,31 @@ class CompiledDensity(Density):
     def evaluate(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return log densities (n,) and their gradients (n, p)."""
+        """Return log densities (n,) and their gradients (n, p), without shortcuts between rows."""
         if not self.compilable:
             return self.evaluate_in_jax(weights, theta, trials)
-        kernel = self.kernels.log_likelihood
-        return native.log_densities(
-            kernel, _floats(weights), self.packed, self._rows(theta), _floats(trials)
-        )
+        own = np.repeat(theta, len(trials), axis=0) if len(theta) == 1 else theta
+        return self._pull_exactly(weights, own, trials, np.ones(len(trials)))
 
     def log_densities(
         self, weights: FloatArray, theta: FloatArray, trials: FloatArray
     ) -> FloatArray:
         """Return log densities (n,), without shortcuts between parameter rows."""
-        if not self.compilable or self.kernels.pullback is None:
+        if not self.compilable:
             return super().log_densities(weights, theta, trials)
+        return self._pull_exactly(weights, theta, trials, None)[0]
+
+    def _pull_exactly(
+        self,
+        weights: FloatArray,
+        theta: FloatArray,
+        trials: FloatArray,
+        cotangents: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Do what `pull` does for one row, or one a trial, without the shortcut."""
         kernels, prepared = self.kernels._replace(shortcut=None), _floats(self.prepared(weights))
         rows, trials = self._rows(theta), _floats(trials)
-        return native.pull(kernels, prepared, self.packed, rows, NO_INDEX, trials, None)[0]
+        return native.pull(kernels, prepared, self.packed, rows, NO_INDEX, trials, cotangents)
 
     def tabulate(self, weights: FloatArray, theta: FloatArray, trials: FloatArray) -> FloatArray:
         """Return log densities (r, n)."""

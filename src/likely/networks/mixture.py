@@ -36,7 +36,6 @@ from likely.kernels.mixture import (
     SMALLEST,
     Layout,
     mixture_draws,
-    mixture_log_likelihood,
     pack,
 )
 from likely.kernels.native import Kernels, Packed
@@ -188,7 +187,7 @@ class MixtureDensity(WrittenInJax, CompiledDensity):
     def kernels(self) -> Kernels:
         """The loops of its compiled code."""
         pullback = mixture_pullback(self.components)
-        return Kernels(mixture_log_likelihood, mixture_draws, pullback, mixture_along)
+        return Kernels(pullback, mixture_draws, mixture_along)
 
     def prepared(self, weights: FloatArray) -> FloatArray:
         """Return them, and after them the same with transposed kernels."""

@@ -35,7 +35,6 @@ from likely.kernels.race_mixture import (
     Wires,
     pack_race,
     race_draws,
-    race_log_likelihood,
 )
 from likely.kernels.race_pullback import race_pullback
 from likely.networks.in_jax import WrittenInJax
@@ -119,8 +118,7 @@ class MixtureForm(CompiledForm):
     @property
     def kernels(self) -> Kernels:
         """The loops for mixtures of so many terms."""
-        pullback = race_pullback(self.mixture.components)
-        return Kernels(race_log_likelihood, race_draws, pullback)
+        return Kernels(race_pullback(self.mixture.components), race_draws)
 
     def prepared(self, weights: FloatArray) -> FloatArray:
         """Return them, and after them the same with transposed kernels."""
