@@ -199,7 +199,8 @@ def test_numbers_that_are_text_are_warned_of(
         level=level, comma=(level / 2).astype(str).str.replace(".", ","), name=level.map(str) + "a"
     )
     trials["dirty"] = trials["level"].astype(str).replace("2", "2%")
-    for formula in ("level", "C(comma)", "(1|comma)", "name", "1 + (1|dirty)"):
+    trials["code"] = trials["level"].astype(str)
+    for formula in ("level", "C(comma)", "(1|comma)", "name", "1 + (1|dirty)", "code"):
         lk.specify(trials, model=ddm, formula={"v": formula})
     assert not recwarn.list
     with pytest.warns(AmbiguousWarning, match="'comma' is text.*numbers, such as '0,0': formulas"):

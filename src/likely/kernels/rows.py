@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 import numpy as np
 
+from likely.kernels.caching import cached
+
 FEW = 4  # rows are few if there are that many trials to a distinct one
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    """Compile a function, on disk: Python calls it, and every model compiles it in."""
+    return cached(function, [function.__name__], nogil=True)
 
 
 @numba.njit(nogil=True)
@@ -27,7 +37,7 @@ def _same(words, i, j):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(nogil=True)
+@_kept
 def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
     """Return the index of a representative of each distinct row, and which one each trial has.
 
@@ -55,7 +65,7 @@ def distinct_rows(theta, n):  # type: ignore[no-untyped-def]
     return representatives[:count], which
 
 
-@numba.njit(nogil=True)
+@_kept
 def shared(theta):  # type: ignore[no-untyped-def]
     """Return rows that trials share, and which of them each has, given rows that come one a trial.
 

@@ -18,6 +18,7 @@ from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED, TWO_B
 from likely.typing import FloatArray
 
 FEWEST_NUMBERS = 3  # values of a column that may be quantities; two are the same as categories
+MOST_CODES = 12  # whole numbers, written as text, that may be those of conditions
 NEARLY_ALL = 0.9  # share of late trials from which estimates lean on their priors
 LATE = "that responses come late."
 CHECK = (
@@ -150,8 +151,10 @@ def of_numbers_as_text(
         values = data[column].drop_duplicates()
         if not pd.api.types.is_string_dtype(values) or len(values) < FEWEST_NUMBERS:
             continue
-        with_points = values.astype(str).str.replace(",", ".")
-        odd = values[pd.to_numeric(with_points, errors="coerce").isna()].tolist()
+        read = pd.to_numeric(values.astype(str).str.replace(",", "."), errors="coerce")
+        odd = values[read.isna()].tolist()
+        if not odd and (read % 1 == 0).all() and len(values) <= MOST_CODES:
+            continue  # numbers of conditions, as it seems
         bare = any(_stands_bare(text, column) for text in formulas.values())
         if not bare or 2 * len(odd) > len(values):
             continue
