@@ -101,7 +101,9 @@ def test_jax_differentiates_by_itself(ddm: lk.Likelihood, trials: pd.DataFrame) 
     theta = np.column_stack([0.9 * SIGN, *np.full((3, 60), [[1.4], [0.5], [0.4]])])
     _, expected = ddm.density.evaluate(ddm.weights, theta, values)
     gradient = jax.grad(lambda rows: ddm.density.log_density(ddm.weights, rows, values).sum())
-    np.testing.assert_allclose(gradient(theta), expected, rtol=1e-8, atol=1e-10)
+    with jax.enable_x64(True):
+        found = gradient(theta)
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
 
 
 def test_gradient_is_that_of_finite_differences(model: pm.Model) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any
 
@@ -14,54 +15,27 @@ import safetensors
 from safetensors.numpy import save_file
 
 from likely.certificates.record import Certificate
-from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json, parse, typed
 from likely.errors import FileFormatError
 from likely.likelihood import Likelihood, Training
-from likely.networks.accumulators import race_from_specification
-from likely.networks.classic import ClassicDensity
-from likely.networks.delayed import DelayedDensity
 from likely.networks.density import Density
-from likely.networks.mixture import MixtureDensity
-from likely.networks.normal_delay import NormallyDelayedDensity
-from likely.networks.parallel import ParallelDensity
-from likely.networks.race import RaceDensity
-from likely.networks.rewired import RewiredDensity
 from likely.writing import written_whole
 
 FORMAT = 1
 Modules = Mapping[str, Any]
 """Name of a network -> the Flax module that it was, whose code a file cannot hold."""
-KINDS: dict[str, Callable[[Declaration, dict[str, Any], Modules], Density]] = {
-    "first-passage mixture": lambda declaration, specification, modules: (
-        MixtureDensity.from_specification(declaration, specification)
-    ),
-    "LAN": ClassicDensity.from_specification,
-    "race": lambda declaration, specification, modules: race_from_specification(
-        declaration, specification
-    ),
-    "delayed mixture": lambda declaration, specification, modules: (
-        DelayedDensity.from_specification(declaration, specification)
-    ),
-    "normally delayed mixture": lambda declaration, specification, modules: (
-        NormallyDelayedDensity.from_specification(declaration, specification)
-    ),
-    "parallel mixtures": lambda declaration, specification, modules: (
-        ParallelDensity.from_specification(declaration, specification)
-    ),
-    "special case": lambda declaration, specification, modules: RewiredDensity.from_specification(
-        declaration, specification
-    ),
+KINDS: Mapping[str, str] = {
+    "first-passage mixture": "likely.networks.mixture:MixtureDensity",
+    "LAN": "likely.networks.classic:ClassicDensity",
+    "race": "likely.networks.race:RaceDensity",
+    "delayed mixture": "likely.networks.delayed:DelayedDensity",
+    "normally delayed mixture": "likely.networks.normal_delay:NormallyDelayedDensity",
+    "parallel mixtures": "likely.networks.parallel:ParallelDensity",
+    "special case": "likely.networks.rewired:RewiredDensity",
 }
-_NAMES: dict[type[Density], str] = {
-    MixtureDensity: "first-passage mixture",
-    ClassicDensity: "LAN",
-    RaceDensity: "race",
-    DelayedDensity: "delayed mixture",
-    NormallyDelayedDensity: "normally delayed mixture",
-    ParallelDensity: "parallel mixtures",
-    RewiredDensity: "special case",
-}
+"""Kind -> its class, imported when it is needed, whose `from_specification` builds the form."""
+_OF_MODULES = {"LAN"}  # kinds whose networks may be Flax modules
+_NAMES = {home: kind for kind, home in KINDS.items()}
 
 
 def write(likelihood: Likelihood, path: Path) -> Path:
@@ -77,10 +51,12 @@ def write(likelihood: Likelihood, path: Path) -> Path:
 
 def _describe(likelihood: Likelihood) -> dict[str, Any]:
     certificate = likelihood.certificate
+    form = type(likelihood.density)
+    kind = _NAMES[f"{form.__module__}:{form.__qualname__}"]
     return {
         "format": FORMAT,
         **declaration_to_json(likelihood.declaration),
-        "network": {"kind": _NAMES[type(likelihood.density)], **likelihood.density.specification()},
+        "network": {"kind": kind, **likelihood.density.specification()},
         "training": asdict(likelihood.training),
         "certificate": certificate and certificate.to_json(),
     }
@@ -128,11 +104,7 @@ def _build(header: dict[str, Any], arrays: dict[str, np.ndarray], modules: Modul
         raise FileFormatError(
             f"format {header['format']} cannot be read; this version of likely reads {FORMAT}."
         )
-    kind = header["network"]["kind"]
-    if kind not in KINDS:
-        raise FileFormatError(f"unknown kind of network '{kind}'.")
-    declaration = declaration_from_json(header)
-    density = KINDS[kind](declaration, header["network"], modules)
+    density = _density(header, modules)
     shapes = {name: array.shape for name, array in arrays.items()}
     if shapes != density.shapes:
         raise FileFormatError(f"weights have shapes {shapes}, not {density.shapes}.")
@@ -143,3 +115,14 @@ def _build(header: dict[str, Any], arrays: dict[str, np.ndarray], modules: Modul
     given = header["certificate"]
     certificate = None if given is None else Certificate.from_json(given)
     return Likelihood(density, density.flatten(arrays), training, certificate)
+
+
+def _density(header: dict[str, Any], modules: Modules) -> Density:
+    kind = header["network"]["kind"]
+    if kind not in KINDS:
+        raise FileFormatError(f"unknown kind of network '{kind}'.")
+    given = [declaration_from_json(header), header["network"]]
+    if kind in _OF_MODULES:
+        given.append(modules)
+    density: Density = resolve_name(KINDS[kind]).from_specification(*given)
+    return density

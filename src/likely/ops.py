@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+import importlib
+from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from pytensor.compile.mode import optdb
 from pytensor.gradient import disconnected_type, grad_not_implemented
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.graph.replace import _vectorize_node
-from pytensor.graph.rewriting.basic import node_rewriter
+from pytensor.graph.rewriting.basic import GraphRewriter, node_rewriter
 from pytensor.graph.traversal import ancestors
-from pytensor.link.jax.dispatch.basic import jax_funcify
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 from pytensor.tensor.rewriting.basic import register_specialize
 from pytensor.tensor.variable import TensorVariable
@@ -23,7 +23,6 @@ from pytensor.tensor.variable import TensorVariable
 from likely.kernels.caching import engine_version
 from likely.kernels.native import NO_INDEX
 from likely.networks.density import Density
-from likely.networks.foreign import log_density_in_jax, pull_in_jax
 from likely.typing import FloatArray
 
 
@@ -154,10 +153,10 @@ def trial_log_density(
         return TrialLogDensity(density, threads)(density.prepared(weights), theta, trials, index)
     if len(index):
         rows, known = _tensors(theta, trials)
-        return pytensor.wrap_jax(density.log_density_of_rows)(
+        return _wrapped(density.log_density_of_rows)(
             *_tensors(weights), rows, pt.as_tensor(index), known
         )
-    return pytensor.wrap_jax(density.log_density)(*_tensors(weights, theta, trials))
+    return _wrapped(density.log_density)(*_tensors(weights, theta, trials))
 
 
 def trial_draws(
@@ -166,7 +165,15 @@ def trial_draws(
     """Return trials (n, 2) from uniforms (n, 2) and normals (n,), in PyTensor."""
     if density.compilable:
         return TrialDraws(density)(weights, theta, uniforms, normals)
-    return pytensor.wrap_jax(density.draws)(*_tensors(weights, theta, uniforms, normals))
+    return _wrapped(density.draws)(*_tensors(weights, theta, uniforms, normals))
+
+
+def _wrapped(function: Callable[..., Any]) -> Callable[..., TensorVariable]:
+    """Return a function of JAX as one of PyTensor."""
+    # It makes JAX calculate in float64; without it, wrapped functions are of float32.
+    importlib.import_module("pytensor.link.jax.dispatch")
+    wrapped: Callable[..., TensorVariable] = pytensor.wrap_jax(function)
+    return wrapped
 
 
 def _tensors(*inputs: Any) -> list[TensorVariable]:
@@ -263,30 +270,12 @@ def numba_funcify_trial_draws(op: TrialDraws, **_: Any) -> tuple[Any, int]:
     return draw, engine_version()
 
 
-@jax_funcify.register(TrialLogDensity)
-def jax_funcify_trial_log_density(op: TrialLogDensity, **_: Any) -> Any:
-    """Translate to JAX."""
-    return partial(log_density_in_jax, op.density, threads=op.threads)
+class _LoadTranslations(GraphRewriter):
+    """Changes nothing, but has JAX told of these operations when a graph is made ready for it."""
+
+    def apply(self, fgraph: Any) -> None:
+        """Import what only JAX needs."""
+        importlib.import_module("likely.ops_in_jax")
 
 
-@jax_funcify.register(TrialPullback)
-def jax_funcify_trial_pullback(op: TrialPullback, **_: Any) -> Any:
-    """Translate to JAX."""
-    return partial(pull_in_jax, op.density, threads=op.threads)
-
-
-@jax_funcify.register(TrialDraws)
-def jax_funcify_trial_draws(op: TrialDraws, **_: Any) -> Any:
-    """Translate to JAX."""
-
-    def draw(
-        weights: jax.Array,
-        theta: jax.Array,
-        uniforms: jax.Array,
-        normals: jax.Array,
-        index: jax.Array,
-    ) -> jax.Array:
-        own = theta[index] if len(index) else theta
-        return op.density.draws(weights, own, uniforms, normals)
-
-    return draw
+optdb.register("load_likely_in_jax", _LoadTranslations(), "jax", position=0)

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
@@ -21,7 +19,6 @@ from pytensor.compile.ops import ViewOp
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.jax.dispatch.basic import jax_funcify
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 from pytensor.tensor.basic import Alloc, MakeVector
 from pytensor.tensor.blockwise import Blockwise
@@ -85,17 +82,6 @@ def numba_funcify_distinct_rows(op: DistinctRows, **_: Any) -> tuple[Any, int]:
         return distinct_rows(np.ascontiguousarray(rows), rows.shape[0])
 
     return distinct, engine_version()
-
-
-@jax_funcify.register(DistinctRows)
-def jax_funcify_distinct_rows(op: DistinctRows, **_: Any) -> Any:
-    """Translate to JAX."""
-
-    def distinct(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-        places = jnp.arange(len(rows))
-        return places, places
-
-    return distinct
 
 
 class _Unknown(Exception):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import abc
 import functools
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from likely.constraints import compiled
@@ -19,6 +19,9 @@ from likely.networks.law import Law
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring
 from likely.typing import FloatArray
+
+if TYPE_CHECKING:
+    import jax
 
 
 class AssembledDensity(WrittenInJax, CompiledDensity):

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from likely.declaration_json import typed
 from likely.kernels.abreast import Accumulator
 from likely.kernels.ballistic import BALLISTIC
 from likely.kernels.mills import HALF_LOG_2PI
@@ -65,7 +66,7 @@ class FoldedBallistic(ClosedForm):
     @staticmethod
     def from_specification(given: Mapping[str, Any]) -> FoldedBallistic:
         """Build the form that `specification` describes."""
-        return FoldedBallistic(float(given["sd"]))
+        return FoldedBallistic(float(typed(int | float, given["sd"])))
 
     @property
     def accumulator(self) -> Accumulator:

@@ -11,10 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
@@ -22,6 +19,7 @@ from likely.kernels.delayed import SHORTEST, delayed_kernels
 from likely.kernels.native import Kernels
 from likely.networks.assembled import AssembledDensity
 from likely.networks.inverse_gaussian import Mixture
+from likely.networks.later import jax, jnp, special
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired
 
@@ -55,7 +53,7 @@ class DelayedMixture(NamedTuple):
         weights = jnp.log(0.5 * jnp.asarray(_W))[:, None]
         inside = jnp.log(decided / jnp.maximum(self.width, SHORTEST))
         waiting = jnp.maximum(1.0 - s / jnp.maximum(self.width, SHORTEST), 0.0)
-        mean = logsumexp(weights + logs, axis=0) + inside
+        mean = special.logsumexp(weights + logs, axis=0) + inside
         return jnp.logaddexp(mean, jnp.log(jnp.maximum(waiting, 1e-300)))
 
     def log_choices(self) -> jax.Array:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from likely.declaration import Declaration
 from likely.typing import FloatArray
+
+if TYPE_CHECKING:
+    import jax
 
 
 class Density(abc.ABC):

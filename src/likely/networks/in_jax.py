@@ -10,12 +10,11 @@ import abc
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from likely.kernels.rows import distinct_rows
 from likely.networks.density import Density
+from likely.networks.later import jax, jitted, jnp
 from likely.networks.law import Law, all_observed, coded_log_density, onset, supported
 from likely.typing import FloatArray
 
@@ -125,7 +124,7 @@ def tabulate_in_jax(
     return found.reshape(len(theta), n)
 
 
-@partial(jax.jit, static_argnums=0)
+@jitted(0)
 def _values(
     density: Density, weights: jax.Array, rows: jax.Array, index: jax.Array, trials: jax.Array
 ) -> jax.Array:
@@ -138,7 +137,7 @@ def _padded(indices: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     return np.concatenate([indices, np.full(size - len(indices), indices[0])])
 
 
-@partial(jax.jit, static_argnums=(0, 5))
+@jitted(0, 5)
 def _value_and_gradient(
     density: WrittenInJax,
     weights: jax.Array,
@@ -196,7 +195,7 @@ def draw_in_jax(
         return np.array(_draws(density, weights, theta, uniforms, normals))
 
 
-@partial(jax.jit, static_argnums=0)
+@jitted(0)
 def _draws(
     density: Density, weights: jax.Array, theta: jax.Array, uniforms: jax.Array, normals: jax.Array
 ) -> jax.Array:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax.scipy.special import log_ndtr, logsumexp
-
 from likely.declaration import Declaration
 from likely.kernels.closing import LAST
+from likely.networks.later import jax, jnp, special
 from likely.networks.law import onset, supported
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
@@ -35,7 +32,7 @@ class Mixture(NamedTuple):
 
     def log_survival(self, s: jax.Array) -> jax.Array:
         """Log probability of no decision by times (n,): (n,)."""
-        return logsumexp(self.log_later(s), axis=-1)
+        return special.logsumexp(self.log_later(s), axis=-1)
 
     def log_later(self, s: jax.Array) -> jax.Array:
         """Log probability of each choice, made after times (n,): (n, C)."""
@@ -54,7 +51,7 @@ class Mixture(NamedTuple):
 
     def log_choices(self) -> jax.Array:
         """Log probability of each choice, (n, C)."""
-        return logsumexp(self.log_w, axis=-1)
+        return special.logsumexp(self.log_w, axis=-1)
 
     def draws(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Draw a decision time and the index of a choice at each row: (n,) and (n,)."""
@@ -69,7 +66,7 @@ class Mixture(NamedTuple):
         return u[:, None, None], slope[:, None]
 
     def _mixed(self, terms: jax.Array) -> jax.Array:
-        return logsumexp(self.log_w + terms, axis=-1)
+        return special.logsumexp(self.log_w + terms, axis=-1)
 
 
 def stretch(s: jax.Array, closing: jax.Array | None) -> tuple[jax.Array, jax.Array]:
@@ -113,7 +110,7 @@ def log_survival(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array) -> jax.
     scaled = s * jnp.exp(-log_mu)
     early, late = root * (scaled - 1.0), root * (scaled + 1.0)
     difference = jnp.minimum(_log_scaled_tail(late) - _log_scaled_tail(early), -1e-15)
-    return log_ndtr(-early) + jnp.log(-jnp.expm1(difference))
+    return special.log_ndtr(-early) + jnp.log(-jnp.expm1(difference))
 
 
 def log_distribution(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array) -> jax.Array:
@@ -121,7 +118,7 @@ def log_distribution(s: jax.Array, log_mu: jax.Array, log_lambda: jax.Array) -> 
     root = jnp.exp(0.5 * log_lambda) / jnp.sqrt(s)
     scaled = s * jnp.exp(-log_mu)
     early, late = root * (scaled - 1.0), root * (scaled + 1.0)
-    return jnp.logaddexp(log_ndtr(early), _log_scaled_tail(late) - 0.5 * early * early)
+    return jnp.logaddexp(special.log_ndtr(early), _log_scaled_tail(late) - 0.5 * early * early)
 
 
 def log_between(
@@ -150,7 +147,7 @@ def _log_scaled_tail(y: jax.Array) -> jax.Array:
     w = 1.0 / (large * large)
     series = 1.0 - w * (1.0 - 3.0 * w * (1.0 - 5.0 * w * (1.0 - 7.0 * w * (1.0 - 9.0 * w))))
     rest = jnp.log(series) - jnp.log(large) - 0.5 * LOG_TWO_PI
-    return jnp.where(y < far, log_ndtr(-near) + 0.5 * near * near, rest)
+    return jnp.where(y < far, special.log_ndtr(-near) + 0.5 * near * near, rest)
 
 
 def draw_decisions(

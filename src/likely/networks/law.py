@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 
 from likely.constraints import holds
 from likely.declaration import Declaration
+from likely.networks.later import jax, jnp, special
 from likely.typing import FloatArray
 
 _NONE = -1e30  # stands for -inf where infinity would spoil a gradient
@@ -79,7 +77,7 @@ def coded_log_density(
 
 def _over(chosen: jax.Array, each: jax.Array) -> jax.Array:
     """Log of the sum of exp(each) (n, C) over the choices that a trial may have made."""
-    return logsumexp(jnp.where(chosen, jnp.maximum(each, _NONE), _NONE), axis=1)
+    return special.logsumexp(jnp.where(chosen, jnp.maximum(each, _NONE), _NONE), axis=1)
 
 
 def _where(condition: jax.Array, compute: Callable[[], jax.Array], value: jax.Array) -> jax.Array:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
 from likely.networks.inverse_gaussian import Mixture
+from likely.networks.later import jax, jnp
 from likely.networks.mixture import MixtureDensity
 from likely.networks.race import MixtureForm
 

@@ -24,10 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 
 from likely.declaration import Declaration
 from likely.kernels.along import mixture_along
@@ -44,6 +41,7 @@ from likely.kernels.pullback import mixture_pullback
 from likely.networks.in_jax import WrittenInJax
 from likely.networks.in_numba import CompiledDensity, is_plain
 from likely.networks.inverse_gaussian import Mixture, draw_trials
+from likely.networks.later import jax, jnp, special
 from likely.networks.shapes import weight_shapes
 from likely.typing import FloatArray
 
@@ -228,7 +226,7 @@ class MixtureDensity(WrittenInJax, CompiledDensity):
         shape = (3, len(self.declaration.choices), self.components)
         parts = outputs[..., : 3 * self.terms].reshape(outputs.shape[:-1] + shape)
         logits = parts[..., 0, :, :]
-        log_w = logits - logsumexp(logits, axis=(-2, -1), keepdims=True)
+        log_w = logits - special.logsumexp(logits, axis=(-2, -1), keepdims=True)
         rate = jax.nn.softplus(outputs[..., -1]) if self.closing else None
         return Mixture(log_w, parts[..., 1, :, :], parts[..., 2, :, :], rate)
 

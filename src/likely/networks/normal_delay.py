@@ -14,10 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import log_ndtr, logsumexp
 
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json, typed
@@ -27,6 +24,7 @@ from likely.kernels.native import Kernels
 from likely.kernels.normal_delay import NORMAL_DELAY, SHORTEST
 from likely.networks.assembled import AssembledDensity
 from likely.networks.inverse_gaussian import Mixture, relax, stretch
+from likely.networks.later import jax, jnp, special
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired
 
@@ -62,15 +60,16 @@ class NormallyDelayedMixture(NamedTuple):
         outer = nodes.log_weights + slope - 1.5 * jnp.log(u) - _HALF_LOG_2PI
         level, rate, barrier = self._exponents()
         inner = level - rate * u[:, :, None, None] - barrier / u[:, :, None, None]
-        return logsumexp(inner + outer[:, :, None, None], axis=(0, 3))
+        return special.logsumexp(inner + outer[:, :, None, None], axis=(0, 3))
 
     def log_survival(self, s: jax.Array) -> jax.Array:
         """Log probability of no decision by times (n,): (n,)."""
         nodes = self._nodes(s)
         values = jax.vmap(self.mixture.log_survival)(nodes.times)
-        undecided = logsumexp(values + nodes.log_weights, axis=0)
+        undecided = special.logsumexp(values + nodes.log_weights, axis=0)
         sd = self._sd
-        waiting = log_ndtr((self.mean + nodes.first - s) / sd) - log_ndtr(self.mean / sd)
+        longer = special.log_ndtr((self.mean + nodes.first - s) / sd)
+        waiting = longer - special.log_ndtr(self.mean / sd)
         return jnp.minimum(jnp.logaddexp(undecided, waiting), 0.0)
 
     def log_choices(self) -> jax.Array:
@@ -115,7 +114,7 @@ class NormallyDelayedMixture(NamedTuple):
         weights = jnp.asarray(_W, s.dtype)[:, None] * half * sd / s
         jacobian = fixed(jnp.log(weights) + jax.nn.log_sigmoid(w)) + jnp.log(s)
         deviation = (s - shares * s - self.mean) / sd
-        whole = jnp.log(sd) + log_ndtr(self.mean / sd) + _HALF_LOG_2PI
+        whole = jnp.log(sd) + special.log_ndtr(self.mean / sd) + _HALF_LOG_2PI
         return _Nodes(shares * s, jacobian - 0.5 * deviation**2 - whole, begin * s)
 
     def _window(self, s: jax.Array) -> tuple[jax.Array, jax.Array]:

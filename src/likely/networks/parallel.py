@@ -14,16 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax.scipy.special import logsumexp
-
 from likely.declaration import Declaration
 from likely.declaration_json import declaration_from_json, declaration_to_json
 from likely.kernels.native import Kernels
 from likely.kernels.parallel import parallel_kernels
 from likely.networks.assembled import AssembledDensity
 from likely.networks.inverse_gaussian import Mixture
+from likely.networks.later import jax, jnp, special
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wire, Wiring, wired, wiring_from_json, wiring_to_json
 
@@ -56,7 +53,7 @@ class ParallelMixture(NamedTuple):
         for h, low in enumerate(self.second):
             paths.append(waiting[:, [h]] + low.log_choices())
             paths.append(done[:, [h]] + low.log_later(s))
-        return logsumexp(jnp.concatenate(jnp.broadcast_arrays(*paths), axis=1), axis=1)
+        return special.logsumexp(jnp.concatenate(jnp.broadcast_arrays(*paths), axis=1), axis=1)
 
     def log_choices(self) -> jax.Array:
         """Log probability of each choice, (n, 4)."""

@@ -12,13 +12,9 @@ import abc
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 
 from likely.constraints import compiled
 from likely.declaration import Declaration
@@ -26,22 +22,18 @@ from likely.kernels.abreast import Accumulator
 from likely.kernels.closed_race import Race, closed_race, pack_closed_race
 from likely.kernels.native import Kernels, Packed
 from likely.kernels.perceptron import transposed
-from likely.kernels.race_mixture import (
-    COARSE,
-    FINE,
-    LONGEST,
-    NEGLIGIBLE,
-    SHORTEST,
-    Wires,
-    pack_race,
-    race_draws,
-)
+from likely.kernels.race_mixture import Wires, pack_race, race_draws
 from likely.kernels.race_pullback import race_pullback
+from likely.networks.accumulators import form_from_specification
 from likely.networks.in_jax import WrittenInJax
 from likely.networks.in_numba import CompiledDensity, is_plain
+from likely.networks.later import jax, jnp
 from likely.networks.mixture import MixtureDensity
-from likely.networks.wiring import Wiring, wired, wiring_to_json
+from likely.networks.wiring import Wiring, wired, wiring_from_json, wiring_to_json
 from likely.typing import FloatArray
+
+if TYPE_CHECKING:
+    from likely.networks.race_law import RaceLaw
 
 
 class AccumulatorForm(abc.ABC):
@@ -164,59 +156,6 @@ class ClosedForm(CompiledForm):
         return pack_closed_race(Race(wires, program, np.array(self.fixed, dtype=np.float64)))
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["states"], meta_fields=["form"])
-@dataclass(frozen=True)
-class RaceLaw:
-    """The law of a race: the states of its accumulators, leaves (rows, C, ...)."""
-
-    form: AccumulatorForm
-    states: Any
-
-    @property
-    def _accumulators(self) -> int:
-        return int(jax.tree.leaves(self.states)[0].shape[1])
-
-    def _at(self, s: jax.Array) -> jax.Array:
-        """Repeat times (n,) for each accumulator: (n, C)."""
-        return jnp.broadcast_to(s[:, None], (len(s), self._accumulators))
-
-    def log_density(self, s: jax.Array) -> jax.Array:
-        """Log of the joint density of times (n,) and each choice: (n, C)."""
-        at = self._at(s)
-        survivals = self.form.log_survival(self.states, at)
-        others = survivals.sum(axis=1, keepdims=True) - survivals
-        return self.form.log_density(self.states, at) + others
-
-    def log_survival(self, s: jax.Array) -> jax.Array:
-        """Log probability that nobody has finished by times (n,): (n,)."""
-        return self.form.log_survival(self.states, self._at(s)).sum(axis=1)
-
-    def log_choices(self) -> jax.Array:
-        """Log probability of each choice, (n, C), by the trapezoid rule over the log of time.
-
-        For a smooth density that vanishes at both ends its error is as small as that of rounding.
-        """
-        first, last = jax.lax.stop_gradient(self._range())
-        steps = jnp.linspace(0.0, 1.0, FINE)[:, None]
-        logs = jnp.log(first) + steps * (jnp.log(last) - jnp.log(first))  # (nodes, rows)
-        terms = jax.vmap(self.log_density)(jnp.exp(logs)) + logs[..., None]
-        return logsumexp(terms, axis=0) + jnp.log(logs[1] - logs[0])[:, None]
-
-    def _range(self) -> tuple[jax.Array, jax.Array]:
-        """Return times (rows,) before and after which hardly any race ends."""
-        rows = jax.tree.leaves(self.states)[0].shape[0]
-        grid = jnp.geomspace(SHORTEST, LONGEST, COARSE)
-        survival = jax.vmap(lambda s: jnp.exp(self.log_survival(jnp.full(rows, s))))(grid)
-        first = (survival > 1.0 - NEGLIGIBLE).sum(axis=0) - 1
-        last = (survival > NEGLIGIBLE).sum(axis=0)
-        return grid[jnp.clip(first, 0, COARSE - 2)], grid[jnp.clip(last, 1, COARSE - 1)]
-
-    def draws(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Draw a finishing time of each accumulator: return the first, and whose it is."""
-        times = self.form.draws(self.states, key)
-        return times.min(axis=1), times.argmin(axis=1)
-
-
 @dataclass(frozen=True)
 class RaceDensity(WrittenInJax, CompiledDensity):
     """Form of the density of a race.
@@ -230,6 +169,16 @@ class RaceDensity(WrittenInJax, CompiledDensity):
     declaration: Declaration
     form: AccumulatorForm
     wiring: Wiring
+
+    @classmethod
+    def from_specification(cls, declaration: Declaration, given: Mapping[str, Any]) -> RaceDensity:
+        """Build the race that `specification` describes.
+
+        Raises:
+            FileFormatError: if there is no such accumulator, or one is wired to no parameter.
+        """
+        form = form_from_specification(given["accumulator"])
+        return cls(declaration, form, wiring_from_json(declaration, given["wiring"]))
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -245,6 +194,8 @@ class RaceDensity(WrittenInJax, CompiledDensity):
 
     def law(self, arrays: Mapping[str, jax.Array], theta: jax.Array) -> RaceLaw:
         """Return the law at parameter rows (n, p)."""
+        from likely.networks.race_law import RaceLaw
+
         own = [wired(self.declaration, wires, theta) for wires in self.wiring]
         return RaceLaw(self.form, self.form.state(arrays, jnp.stack(own, axis=1)))
 

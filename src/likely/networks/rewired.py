@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from likely.declaration import Declaration
@@ -19,6 +18,9 @@ from likely.networks.inverse_gaussian import Mixture, draw_trials
 from likely.networks.mixture import MixtureDensity
 from likely.networks.wiring import Wiring, wired, wiring_from_json, wiring_to_json
 from likely.typing import FloatArray
+
+if TYPE_CHECKING:
+    import jax
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from likely.declaration import Declaration
 from likely.declaration_json import typed
 from likely.errors import FileFormatError
+from likely.networks.later import jax, jnp
 
 Wire = str | float
 """What one parameter of a part is: a parameter of the model, by name, or a number."""
