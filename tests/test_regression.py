@@ -322,6 +322,13 @@ def test_nutpie_learns_correlations_unless_told_otherwise(
     assert set(seen["initvals"]) == {"v_Intercept", "a", "t"}  # where chains begin, unmoved
 
 
+def test_blackjax_draws_without_the_package_of_its_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likely.regression.sampler.find_spec", lambda name: None)
+    seen = given_to_sample(monkeypatch, nuts_sampler="blackjax")
+    assert seen["progressbar"] is False
+    assert "progressbar" not in given_to_sample(monkeypatch, nuts_sampler="numpyro")
+
+
 def test_chains_begin_where_they_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then samplers move them as they are used to."""
     seen = given_to_sample(monkeypatch, initvals={"a": 1.0})

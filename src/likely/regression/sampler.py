@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 def adaptive(sample: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments of `pymc.sample` with which nutpie, if it is to draw, learns correlations.
+    """Return arguments of `pymc.sample` with which samplers work, and nutpie learns correlations.
 
     Boundary, drift and non-decision time are correlated in most posteriors; a diagonal mass matrix
     takes two to six times as many steps there.
     """
+    if sample.get("nuts_sampler") == "blackjax" and find_spec("fastprogress") is None:
+        return {"progressbar": False, **sample}  # its bars are of that package
     if sample.get("nuts_sampler") not in (None, "nutpie") or "step" in sample:
         return sample
     if find_spec("nutpie") is None:
