@@ -33,7 +33,7 @@ COMPILED = sorted(
     {lk.load(n).weights.tobytes(): n for n in LEARNED if lk.load(n).density.compilable}.values()
 )
 # Simulators take seconds each to compile: one of each kind of model is tried by default.
-KINDS = {"ddm", "angle", "levy", "ornstein", "shrink_spot", "ddm_seq2", "lca_3", "race_no_bias_4"}
+KINDS = {"ddm", "angle", "levy", "ornstein", "shrink_spot", "ddm_seq2", "lca_3"}
 TIMES = np.exp(np.linspace(np.log(1e-7), np.log(1e5), 12_000))
 
 
