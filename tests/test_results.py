@@ -31,6 +31,7 @@ from likely.results.folder import (
     LIKELIHOOD,
     POSTERIOR,
     PREDICTED,
+    REPORT,
     SCRIPT,
     SUMMARY,
     TRIALS,
@@ -123,6 +124,7 @@ def test_an_interrupted_run_mixes_no_files_of_an_earlier_one(
     folder, _ = saved
     for name in FILES:
         (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / REPORT).write_text("of the earlier one")
     monkeypatch.setattr(
         "likely.results.folder.predictions", lambda fit: (_ for _ in ()).throw(KeyboardInterrupt)
     )
@@ -130,6 +132,7 @@ def test_an_interrupted_run_mixes_no_files_of_an_earlier_one(
         save_fit(fit, tmp_path)  # type: ignore[arg-type]
     assert not (tmp_path / PREDICTED).exists()
     assert not (tmp_path / GRAPH).exists()
+    assert not (tmp_path / REPORT).exists()
 
 
 def test_a_fit_that_cannot_be_described_replaces_no_other(

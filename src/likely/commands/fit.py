@@ -155,8 +155,9 @@ def fit(
     with ends_with(f"{TOO_EARLY} {output}."):
         from likely import regression
         from likely.checks import require_seed
-        from likely.commands.fit_folder import REPORT, write
+        from likely.commands.fit_folder import write
         from likely.likelihood import load
+        from likely.results.folder import REPORT
         from likely.results.record import Request
         from likely.trial_files import read_trials
         from likely.writing import require_writable

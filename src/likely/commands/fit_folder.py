@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likely.results import Request, Results, save_fit
+from likely.results.folder import QUANTILES, REPORT
 from likely.writing import written_whole
 
 if TYPE_CHECKING:
     from likely.regression import Fit
-
-REPORT = "report.html"
-QUANTILES = "quantiles.png"
 
 
 def write(result: Fit, folder: Path, request: Request) -> Results:
     """Write the files of `likely.results.folder`, quantiles.png and report.html; return results."""
     from likely.reporting import report
 
-    for name in (QUANTILES, REPORT):  # of an earlier fit
-        (folder / name).unlink(missing_ok=True)
     results = save_fit(result, folder, request=request)
     with written_whole(folder / QUANTILES) as path:
         path.write_bytes(_quantiles(results))

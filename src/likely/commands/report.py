@@ -28,9 +28,10 @@ def report(folder: Path, output: Path | None) -> None:
     from likely import reporting
     from likely.reporting.writing import diagnosis_of
     from likely.results import open_fit
+    from likely.results.folder import REPORT
     from likely.writing import require_writable
 
-    path = output or folder / "report.html"
+    path = output or folder / REPORT
     results = open_fit(folder)
     require_writable(path.parent)
     reporting.report(results, path)

@@ -16,7 +16,7 @@ import pandas as pd
 from bambi.utils import get_aliased_name
 
 from likely.declaration import Declaration, Parameter
-from likely.regression.formulas import is_category, is_intercept
+from likely.regression.formulas import as_written, is_category, is_intercept
 from likely.regression.lapses import PROBABILITY
 from likely.regression.links import Link, Logit, LogitByTrial
 from likely.typing import FloatArray
@@ -81,14 +81,14 @@ def levels(formula: str) -> list[Level]:
     described = formulae.model_description(formula)
     common = {column for term in described.common_terms for column in _columns(term)}
     terms = {str(t.name): (_columns(t.expr), _columns(t.factor)) for t in described.group_terms}
-    found = [Level(POPULATION, (), _in_order(common, formula), frozenset())]
+    found = [Level(POPULATION, (), tuple(as_written(common, formula)), frozenset())]
     for factor in dict.fromkeys(frozenset(groups) for _, groups in terms.values()):
         counted = {name for name, (_, groups) in terms.items() if groups <= factor}
         used = common.union(*(terms[name][0] for name in counted)) - factor
-        groups = _in_order(factor, formula)
+        groups = tuple(as_written(factor, formula))
         name = ":".join(groups)
         name = f"{name} (column)" if name in (POPULATION, FIXED) else name
-        level = Level(name, groups, _in_order(used, formula), frozenset(counted))
+        level = Level(name, groups, tuple(as_written(used, formula)), frozenset(counted))
         found.append(level)
     return found if described.common_terms else found[1:]
 
@@ -116,10 +116,6 @@ def averaged(level: Level, formula: str, data: pd.DataFrame) -> dict[str, float]
 def _columns(term: Any) -> frozenset[str]:
     """Return the columns of a term; formulae lists numbers among a call's arguments as ''."""
     return frozenset(map(str, term.var_names)) - {""}
-
-
-def _in_order(columns: frozenset[str] | set[str], formula: str) -> tuple[str, ...]:
-    return tuple(sorted(columns, key=lambda name: (formula.find(name), name)))
 
 
 def _draws(

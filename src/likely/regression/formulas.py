@@ -38,7 +38,7 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
     about = f"formula {formula!r} of parameter '{parameter}'"
     description = _described(formula, about, [str(c) for c in data.columns])
     # formulae lists the numbers among a call's arguments as '', a name of nothing.
-    names = sorted(description.var_names - {""}, key=lambda name: (formula.find(name), name))
+    names = as_written(description.var_names - {""}, formula)
     for name in names:
         if name in RESPONSE:
             raise ParameterError(f"{about}: '{name}' is what the model explains; leave it out.")
@@ -55,6 +55,11 @@ def columns_of(formula: str, data: pd.DataFrame, parameter: str) -> tuple[str, .
                 "as days since the first."
             )
     return tuple(names)
+
+
+def as_written(names: Iterable[str], formula: str) -> list[str]:
+    """Return names in the order in which they appear in a formula."""
+    return sorted(names, key=lambda name: (formula.find(name), name))
 
 
 def is_intercept(formula: str) -> bool:

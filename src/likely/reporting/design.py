@@ -10,7 +10,7 @@ import formulae
 import numpy as np
 import pandas as pd
 
-from likely.regression.formulas import is_category
+from likely.regression.formulas import as_written, is_category
 
 MOST = 8  # conditions; a covariate with more values is cut into quintiles
 OBSERVED = ("rt", "choice", "deadline", "draw")
@@ -57,7 +57,7 @@ def used_columns(formula: Mapping[str, str], data: pd.DataFrame) -> Design:
 def _columns(term: Any, text: str, data: pd.DataFrame) -> list[str]:
     """Return the columns that a term has, as they come in the formula's text."""
     names = {str(name) for name in getattr(term, "var_names", ())} & set(map(str, data.columns))
-    return sorted(names - set(OBSERVED), key=lambda name: (text.find(name), name))
+    return as_written(names - set(OBSERVED), text)
 
 
 def condition(design: Design, data: pd.DataFrame, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:

@@ -14,7 +14,7 @@ from likely.reporting import sections
 from likely.reporting.design import used_columns
 from likely.reporting.diagnostics import Diagnosis, diagnose, forewarned, held_down, unfinished
 from likely.reporting.estimates import estimates
-from likely.results.folder import open_fit
+from likely.results.folder import REPORT, open_fit
 from likely.results.record import Results, results_of
 from likely.writing import written_whole
 
@@ -49,7 +49,7 @@ def report(
     results = _results(fit)
     path = Path(path)
     if path.is_dir():
-        path = path / "report.html"
+        path = path / REPORT
     text = render(page(results, progress=progress))
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

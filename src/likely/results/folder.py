@@ -61,6 +61,7 @@ SCRIPT, COMMAND = "reproduce.py", "reproduce.sh"
 FILES = (
     SETTINGS, TRIALS, LIKELIHOOD, POSTERIOR, SUMMARY, ESTIMATES, PREDICTED, GRAPH, POINTWISE,
 )  # fmt: skip
+REPORT, QUANTILES = "report.html", "quantiles.png"  # that `likely fit` adds
 OUTSIDE = "share of draws outside the box"
 ABOUT, STATISTICS = ["parameter", "unit", "level"], 4  # columns of estimates: first, and last
 
@@ -89,7 +90,7 @@ def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) ->
     settings = json.dumps(_settings(known), indent=2, allow_nan=False)
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    for name in (*FILES, SCRIPT, COMMAND):
+    for name in (*FILES, SCRIPT, COMMAND, REPORT, QUANTILES):
         (place / name).unlink(missing_ok=True)
     with Progress("saving the fit", 6) as progress:
         _write_text(place / SETTINGS, settings)
