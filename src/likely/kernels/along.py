@@ -337,7 +337,7 @@ def pull_along(  # type: ignore[no-untyped-def]
     """Write log densities (n,) and add to gradient, rows (r, p) or none.
 
     Left as they are are those of trials of other kinds than a time and a choice, and those for
-    which the polynomial is not exact enough.
+    which the polynomial is not exact enough. Returns how many are left for the latter reason.
     """
     wanted = gradient.shape[0] > 0
     columns = _columns(layout.features)
@@ -358,6 +358,7 @@ def pull_along(  # type: ignore[no-untyped-def]
     known = np.empty(ABREAST, dtype=np.bool_)
     stretched = np.zeros((6, ABREAST))  # as `stretch` returns them
     stretched[2] = 1.0
+    left = 0
     for group in range(begins.shape[0] - 2):
         cell, c = group // count, group % count
         if begins[group] < begins[group + 1]:
@@ -397,6 +398,7 @@ def pull_along(  # type: ignore[no-untyped-def]
                     values[order[begin + k]] = each[k]
                 else:
                     weighted[k] = 0.0
+                    left += 1
             if not wanted:
                 continue
             _by_coefficients(found, u, v, weighted, totals, stretched, by_u, by_s)
@@ -411,6 +413,7 @@ def pull_along(  # type: ignore[no-untyped-def]
             for k in range(n):
                 for d in range(theta.shape[1]):
                     gradient[mine[k], d] += by_rows[d, k]
+    return left
 
 
 @_compiled
@@ -422,13 +425,14 @@ def mixture_along(weights, whole, real, theta, index, trials, cotangents, values
     for i in range(values.shape[0]):
         values[i] = np.nan
     layout, points = unpack(whole, real), 0
+    left = trials.shape[0] if SHARED * theta.shape[0] >= trials.shape[0] else 0
     j = varying(layout.features, theta)
     if j >= 0:
         first, points = grid_of(layout, theta, j)
         if points > 0:
             plain = weights[: weights.shape[0] // 2]
-            pull_along(
+            left = pull_along(
                 plain, layout, theta, index, trials, cotangents, j, first, points, values, gradient
             )
-    if points > 0 or SHARED * theta.shape[0] >= trials.shape[0]:
+    if left > 0:
         pull_own_rows(weights, layout, theta, index, trials, cotangents, values, gradient)
