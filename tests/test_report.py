@@ -20,8 +20,8 @@ from likely.commands.exit_codes import SUCCESS
 from likely.errors import LikelyError
 from likely.page import Folded, Listing, Notice, Page, Paragraph, Picture, Section, Table, render
 from likely.reporting import report, sections
-from likely.reporting.checks import predictive_checks
-from likely.reporting.design import condition, used_columns
+from likely.reporting.checks import Check, check_table, expected_outside, predictive_checks
+from likely.reporting.design import groupings, used_columns
 from likely.reporting.diagnostics import diagnose, held_down, unfinished
 from likely.reporting.estimates import estimates
 from likely.reporting.numbers import heading
@@ -271,11 +271,44 @@ def test_columns_of_formulas_are_found() -> None:
 def test_a_covariate_of_many_values_is_cut_into_fifths() -> None:
     data = pd.DataFrame({"rt": 1.0, "choice": 1.0, "age": np.arange(100.0)})
     design = used_columns({"v": "age"}, data)
-    name, cut = condition(design, data, data)
-    assert name == "fifth of age"
-    assert cut[name].value_counts().tolist() == [20] * 5
-    name, same = condition(used_columns({"v": "1"}, data), data, data)
-    assert same[name].nunique() == 1
+    (way,) = groupings(design, data)
+    assert way.name == "fifth of age"
+    assert way.of(data)[way.name].value_counts().tolist() == [20] * 5
+    (way,) = groupings(used_columns({"v": "1"}, data), data)
+    assert way.of(data)[way.name].nunique() == 1
+
+
+def test_trials_are_looked_at_by_every_covariate() -> None:
+    data = pd.DataFrame({"rt": 1.0, "choice": 1.0, "age": np.arange(100.0)})
+    data = data.assign(cue=["left", "right"] * 50, theta=data["age"] ** 2, word=data.index.map(str))
+    design = used_columns({"v": "age + word", "a": "cue + theta"}, data)
+    ways = groupings(design, data)
+    assert [way.name for way in ways] == ["cue", "fifth of age", "fifth of theta"]
+    rng = np.random.default_rng(1)
+    data["rt"] = 0.3 + rng.gamma(2.0, 0.2, 100)
+    predicted = pd.concat([data.assign(draw=d) for d in range(30)])
+    predicted.loc[predicted["theta"] > 6400.0, "rt"] += 1.0
+    checks = [
+        check
+        for way in ways
+        for check in predictive_checks(way.of(data), way.of(predicted), way.name, (-1, 1))
+    ]
+    outside = {(c.by, c.condition) for c in checks if c.outside}
+    assert ("fifth of theta", 5) in outside
+    assert not [by for by, condition in outside if by == "fifth of theta" and condition != 5]
+    words = [row[0] for row in check_table(checks, (-1, 1))]
+    assert {"cue = left", "fifth of theta = 5"} <= set(words)
+
+
+def test_numbers_that_the_same_trials_give_twice_may_stray_together() -> None:
+    def check(by: str) -> Check:
+        return Check(by, "here", 1, "share", 0.5, 0.4, 0.6)
+
+    once = [check("cue") for _ in range(50)]
+    expected, most = expected_outside(once)
+    assert (expected, most) == pytest.approx((3.0, 3.0 + 2.0 * 3.0**0.5))
+    twice = expected_outside([*once, *(check("age") for _ in range(50))])
+    assert twice == pytest.approx((2.0 * expected, 2.0 * most))
 
 
 def test_checks_find_a_model_that_is_wrong() -> None:

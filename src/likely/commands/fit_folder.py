@@ -27,11 +27,11 @@ def write(result: Fit, folder: Path, request: Request) -> Results:
 def _quantiles(results: Results) -> bytes:
     """Draw observed and predicted quantiles of response times by condition."""
     from likely.plots import quantile_probability
-    from likely.reporting.design import condition, used_columns
+    from likely.reporting.design import groupings, used_columns
     from likely.results.record import png
 
     assert results.predicted is not None
     design = used_columns(results.formula, results.data)
-    by, observed = condition(design, results.data, results.data)
-    _, predicted = condition(design, results.data, results.predicted)
-    return png(quantile_probability(observed, predicted, by=by).figure)
+    first = groupings(design, results.data)[0]
+    observed, predicted = first.of(results.data), first.of(results.predicted)
+    return png(quantile_probability(observed, predicted, by=first.name).figure)

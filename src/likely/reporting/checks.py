@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from likely.plots.columns import ANY, are_times_alone, of_any_choice
-from likely.plots.conditions import by_draw, conditions, within, written
+from likely.plots.conditions import by_draw, conditions, named, within
 from likely.plots.style import choice_label
+from likely.reporting.design import ALL
 from likely.trials import numeric_column
 
 PROBABILITY = 0.94
@@ -23,7 +26,8 @@ class Check:
     """One number of the data against its predictive distribution.
 
     Args:
-        condition: value of the column of conditions.
+        by: the column of conditions.
+        condition: value of that column.
         choice: whose; None of trials without a response.
         measure: "share", "median rt" or "no response".
         observed: in the data.
@@ -31,6 +35,7 @@ class Check:
         upper: the other end.
     """
 
+    by: str
     condition: Hashable
     choice: int | None
     measure: str
@@ -64,12 +69,13 @@ def predictive_checks(
         drawn = list(by_draw(within(predicted, [by], (condition,))))
         known = ~_lacks_choice(observed)
         seen, alike = observed[known], [each[known] for each in drawn]
-        for choice in counted:
-            checks += _check("share", condition, choice, seen, alike)
-        if omissions:
-            checks += _check("no response", condition, None, observed, drawn)
-        for choice in choices:
-            checks += _check("median rt", condition, choice, seen, alike)
+        asked: list[tuple[str, int | None]] = [("share", choice) for choice in counted]
+        asked += [("no response", None)] if omissions else []
+        asked += [("median rt", choice) for choice in choices]
+        for measure, choice in asked:
+            trials, draws = (observed, drawn) if choice is None else (seen, alike)
+            for value, low, high in _check(measure, choice, trials, draws):
+                checks.append(Check(by, condition, choice, measure, value, low, high))
     return checks
 
 
@@ -79,12 +85,15 @@ def _lacks_choice(trials: pd.DataFrame) -> np.ndarray:
     return np.isfinite(rt) & np.isnan(choice)
 
 
-def check_table(checks: Sequence[Check], by: str, choices: Sequence[int]) -> list[tuple[str, ...]]:
+def check_table(checks: Sequence[Check], choices: Sequence[int]) -> list[tuple[str, ...]]:
     """Return the checks as text, the head first."""
-    rows: list[tuple[str, ...]] = [(by, "choice", "measure", "observed", "94% predicted", "")]
+    rows: list[tuple[str, ...]] = [
+        ("condition", "choice", "measure", "observed", "94% predicted", "")
+    ]
     rows += [
         (
-            written(c.condition), "" if c.choice is None else choice_label(c.choice, choices),
+            str(c.condition) if c.by == ALL else named([c.by], [c.condition]),
+            "" if c.choice is None else choice_label(c.choice, choices),
             c.measure, f"{c.observed:.3f}",
             f"{c.lower:.3f} to {c.upper:.3f}", "outside" if c.outside else "",
         )
@@ -93,13 +102,21 @@ def check_table(checks: Sequence[Check], by: str, choices: Sequence[int]) -> lis
     return rows
 
 
+def expected_outside(checks: Sequence[Check]) -> tuple[float, float]:
+    """Return how many lie outside by chance, and how many seldom more than.
+
+    Those of one way to sort trials into conditions count as independent. Ways that sort the same
+    trials are not: at worst their chances add up.
+    """
+    counts = Counter(check.by for check in checks)
+    expected = [(1.0 - PROBABILITY) * count for count in counts.values()]
+    return sum(expected), sum(each + 2.0 * math.sqrt(each) for each in expected)
+
+
 def _check(
-    measure: str,
-    condition: Hashable,
-    choice: int | None,
-    observed: pd.DataFrame,
-    drawn: Sequence[pd.DataFrame],
-) -> Iterator[Check]:
+    measure: str, choice: int | None, observed: pd.DataFrame, drawn: Sequence[pd.DataFrame]
+) -> Iterator[tuple[float, float, float]]:
+    """Yield a number of the data and the ends of its predictive interval, if there are any."""
     value = _measure(measure, observed, choice)
     if not np.isfinite(value):
         return
@@ -107,7 +124,7 @@ def _check(
     values = values[np.isfinite(values)]
     if len(values):
         low, high = np.quantile(values, [0.5 - 0.5 * PROBABILITY, 0.5 + 0.5 * PROBABILITY])
-        yield Check(condition, choice, measure, value, float(low), float(high))
+        yield value, float(low), float(high)
 
 
 def _measure(measure: str, trials: pd.DataFrame, choice: int | None) -> float:

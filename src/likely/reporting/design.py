@@ -14,6 +14,7 @@ from likely.regression.formulas import as_written, is_category
 
 MOST = 8  # conditions; a covariate with more values is cut into quintiles
 OBSERVED = ("rt", "choice", "deadline", "draw")
+WAYS = 4  # to look at trials
 ALL = "condition"
 
 
@@ -60,26 +61,46 @@ def _columns(term: Any, text: str, data: pd.DataFrame) -> list[str]:
     return as_written(names - set(OBSERVED), text)
 
 
-def condition(design: Design, data: pd.DataFrame, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """Return the column to condition on, and the frame with it.
+@dataclass(frozen=True)
+class Grouping:
+    """A way to sort trials into conditions.
 
-    The first covariate with few values, or else the first one cut into quintiles; without a
+    Args:
+        name: of the column that has a trial's condition.
+        source: the column that it is made of; None if all trials are one condition.
+        edges: where that one is cut into fifths; empty if it is taken as it is.
+    """
+
+    name: str
+    source: str | None = None
+    edges: tuple[float, ...] = ()
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return trials, or predictions for them, with the column of conditions."""
+        if self.source is None:
+            return frame.assign(**{self.name: "all trials"})
+        if self.name == self.source:
+            return frame
+        return frame.assign(**{self.name: np.searchsorted(self.edges, frame[self.source]) + 1})
+
+
+def groupings(design: Design, data: pd.DataFrame) -> list[Grouping]:
+    """Return the ways to look at trials, the one that tells most first, and some at most.
+
+    By each covariate with few values, then by each other number, cut into fifths; without a
     covariate all trials are one condition.
 
     Args:
         design: the columns that formulas use.
         data: the trials.
-        frame: the trials, or predictions for them.
     """
     few = [c for c in design.covariates if 1 < data[c].nunique() <= MOST]
-    if few:
-        return few[0], frame
-    many = [c for c in design.covariates if pd.api.types.is_numeric_dtype(data[c].dtype)]
-    if not many:
-        return ALL, frame.assign(**{ALL: "all trials"})
-    edges = np.unique(data[many[0]].quantile([0.2, 0.4, 0.6, 0.8]))
-    name = f"fifth of {many[0]}"
-    return name, frame.assign(**{name: np.searchsorted(edges, frame[many[0]]) + 1})
+    found = [Grouping(name, name) for name in few]
+    for name in design.covariates:
+        if data[name].nunique() > MOST and pd.api.types.is_numeric_dtype(data[name].dtype):
+            edges = np.unique(data[name].quantile([0.2, 0.4, 0.6, 0.8]))
+            found.append(Grouping(f"fifth of {name}", name, tuple(edges.tolist())))
+    return found[:WAYS] or [Grouping(ALL)]
 
 
 def is_graded(data: pd.DataFrame, column: str) -> bool:

@@ -18,7 +18,7 @@ from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
 from likely.regression.estimates import POPULATION
 from likely.regression.workings import without_workings
-from likely.reporting.design import ALL, Design, condition, is_graded
+from likely.reporting.design import ALL, Design, groupings, is_graded
 from likely.results.record import DPI, Results, png
 
 SHOWN = 12  # scalars in traces, ranks and priors
@@ -264,8 +264,8 @@ def predictive(r: Results, design: Design) -> list[Picture]:
 
 def _of_times(r: Results, design: Design, drawn: pd.DataFrame) -> list[Picture]:
     """Draw response times against predictions."""
-    by, observed = condition(design, r.data, r.data)
-    _, predicted = condition(design, r.data, drawn)
+    first = groupings(design, r.data)[0]
+    by, observed, predicted = first.name, first.of(r.data), first.of(drawn)
     pictures = [
         _picture(
             plots.predictive(observed, predicted, by=None if by == ALL else by,

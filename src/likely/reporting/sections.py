@@ -13,8 +13,8 @@ from likely.likelihood import Training
 from likely.page import Code, Item, Listing, Notice, Paragraph, Section, Table
 from likely.plots.style import number
 from likely.reporting import figures
-from likely.reporting.checks import check_table, predictive_checks
-from likely.reporting.design import Design, condition
+from likely.reporting.checks import Check, check_table, expected_outside, predictive_checks
+from likely.reporting.design import Design, groupings
 from likely.reporting.diagnostics import ESS, R_HAT, Diagnosis
 from likely.reporting.numbers import heading, interval_of, moments
 from likely.reporting.summary import choice_table, trial_facts
@@ -145,16 +145,17 @@ def predictions(r: Results, design: Design) -> Section:
     if r.predicted is None:
         text = "The run was interrupted before predictions were drawn."
         return Section("Predictive checks", [Paragraph(text)])
-    by, observed = condition(design, r.data, r.data)
-    _, predicted = condition(design, r.data, r.predicted)
     choices = r.likelihood.declaration.choices
-    checks = predictive_checks(observed, predicted, by, choices)
-    outside = sum(c.outside for c in checks)
-    head, *rows = check_table(checks, by, choices)
+    checks = [
+        check
+        for way in groupings(design, r.data)
+        for check in predictive_checks(way.of(r.data), way.of(r.predicted), way.name, choices)
+    ]
+    head, *rows = check_table(checks, choices)
     return Section(
         "Predictive checks",
         [
-            _judged_fit(outside, len(checks)),
+            _judged_fit(checks),
             *figures.predictive(r, design),
             Table(head, rows),
         ],
@@ -207,15 +208,17 @@ def _source(training: Training) -> str:
     return "Not trained"
 
 
-def _judged_fit(outside: int, checks: int) -> Notice:
+def _judged_fit(checks: Sequence[Check]) -> Notice:
     if not checks:
         return Notice(
             "Nothing was checked.",
             "There are too few responses to compare with predictions in numbers.",
         )
-    text = f"{outside} of {checks} observed numbers lie outside their 94% predictive intervals."
-    expected = 0.06 * checks
-    most = expected + 2.0 * np.sqrt(expected)
+    outside = sum(check.outside for check in checks)
+    text = (
+        f"{outside} of {len(checks)} observed numbers lie outside their 94% predictive intervals."
+    )
+    expected, most = expected_outside(checks)
     good = outside <= most
     advice = (
         f"Chance alone would give about {expected:.1f}, and seldom more than {int(most)}."
