@@ -224,8 +224,8 @@ def _judged_fit(checks: Sequence[Check]) -> Notice:
         f"Chance alone would give about {expected:.1f}, and seldom more than {int(most)}."
         if good
         else f"Chance alone would give about {expected:.0f}: the model misses something. Look "
-        "where, in the figures; a covariate, another boundary, variability over trials or lapses "
-        "may account for it."
+        "where, in figures and table; a covariate, another boundary, variability over trials or "
+        "lapses may account for it."
     )
     return Notice(text, advice, good=good)
 
