@@ -160,7 +160,7 @@ def described(
 def _choices(model: str | os.PathLike[str] | Likelihood | None) -> tuple[int, ...]:
     if model is None:
         return TWO_BOUNDARIES
-    from likely.regression.fitting import likelihood_of
+    from likely.likelihood import likelihood_of
 
     return likelihood_of(model).declaration.choices
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -366,3 +367,20 @@ def load(source: str | Path, *, modules: Mapping[str, Any] = MappingProxyType({}
         return read(shipped[str(source)], modules)
     message = unknown("shipped likelihood", source, shipped)
     raise FileFormatError(f"{message} A path ends in {SUFFIX}.")
+
+
+def likelihood_of(model: str | os.PathLike[str] | Likelihood) -> Likelihood:
+    """Return a likelihood, given itself, the name of a shipped one or the path of a file."""
+    from likely.model import Model
+
+    if isinstance(model, Likelihood):
+        return model
+    if isinstance(model, str | os.PathLike):
+        return load(os.fspath(model))
+    if isinstance(model, Model):
+        raise ParameterError(
+            f"'{model.name}' is a model, not a likelihood; train it first: lk.train(model)."
+        )
+    raise ParameterError(
+        f"model is {model!r}; it must be a likelihood, the name of a shipped one, or a path."
+    )

@@ -10,12 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
 from likely.errors import ParameterError, unknown
+from likely.estimate_table import FIXED, POPULATION, covariates
 from likely.plots.conditions import distinct, written
 from likely.plots.effects import MOST_LABELS, SMALL
 from likely.plots.style import COLOURS, INK, PALE, axes_or_new, house_style, scale, shade
 
-ABOUT = ("parameter", "unit", "level")
-POPULATION, FIXED = "population", "fixed"  # levels that are no groups
 SPREAD = 0.5  # of a group's space that its conditions take
 MOST = 8  # values of a covariate; one of more values, such as age, makes no conditions here
 MOST_NAMED = 12  # conditions in a legend
@@ -79,14 +78,12 @@ def group_columns(table: pd.DataFrame, level: str) -> list[str]:
     if level in (POPULATION, FIXED):
         return []
     parts = {level, level.removesuffix(" (column)"), *level.split(":")}
-    columns = table.columns[len(ABOUT) : table.columns.get_loc("mean")]
-    return [str(c) for c in columns if str(c).removesuffix(" (column)") in parts]
+    return [c for c in covariates([*table.columns]) if c.removesuffix(" (column)") in parts]
 
 
 def condition_columns(rows: pd.DataFrame) -> list[str]:
     """Return the columns of covariates and groups that these rows of estimates have values of."""
-    columns = rows.columns[len(ABOUT) : rows.columns.get_loc("mean")]
-    return [str(c) for c in columns if rows[c].notna().any()]
+    return [c for c in covariates([*rows.columns]) if rows[c].notna().any()]
 
 
 def group_labels(rows: pd.DataFrame, groups: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ import pandas as pd
 from bambi.utils import get_aliased_name
 
 from likely.declaration import Declaration, Parameter
+from likely.estimate_table import ABOUT, FIXED, POPULATION, statistics
 from likely.regression.formulas import as_written, is_category, is_intercept
 from likely.regression.lapses import PROBABILITY
 from likely.regression.links import Link, Logit, LogitByTrial
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from likely.regression.specification import Specification
 
-POPULATION, FIXED = "population", "fixed"  # levels that are no groups
-ABOUT = ("parameter", "unit", "level")
 FEW = 12  # values of a numeric covariate that make conditions; one of more values is at its mean
 CHUNK = 4_000_000  # numbers computed at once: what bounds the memory
 STACKED, DESIGN = ("chain", "draw"), ("__obs__", "__variables__")
@@ -214,9 +213,3 @@ def _moments(
         sd = values.std(axis=0, ddof=min(1, len(values) - 1))
         found.append(np.column_stack([values.mean(axis=0), sd, *ends]))
     return pd.DataFrame(np.concatenate(found), columns=list(numbers))
-
-
-def statistics(probability: float) -> tuple[str, ...]:
-    """Return the columns of numbers, called as ArviZ calls those of a summary."""
-    interval = f"eti{100.0 * probability:g}"
-    return ("mean", "sd", f"{interval}_lb", f"{interval}_ub")

@@ -184,6 +184,7 @@ def specify(
     Print its `priors`, plot them with `likely.plots.priors`, or take its `model`, a PyMC model, or
     `bambi`, a Bambi one. Arguments are those of `likely.fit`.
     """
+    from likely.likelihood import likelihood_of
     from likely.regression.formulas import mentioned, subject_column
     from likely.regression.specification import specify as build
 
@@ -361,24 +362,6 @@ def _thinned(posterior: xr.Dataset, chosen: np.ndarray) -> xr.Dataset:
     index = {"chain": xr.DataArray(chain, dims="draw"), "draw": xr.DataArray(place, dims="draw")}
     one = posterior.isel(index).drop_vars(["chain", "draw"], errors="ignore")
     return one.expand_dims(chain=[0]).assign_coords(draw=np.arange(len(chosen)))
-
-
-def likelihood_of(model: str | os.PathLike[str] | Likelihood) -> Likelihood:
-    """Return a likelihood, given itself, the name of a shipped one or the path of a file."""
-    from likely.likelihood import Likelihood, load
-    from likely.model import Model
-
-    if isinstance(model, Likelihood):
-        return model
-    if isinstance(model, str | os.PathLike):
-        return load(os.fspath(model))
-    if isinstance(model, Model):
-        raise ParameterError(
-            f"'{model.name}' is a model, not a likelihood; train it first: lk.train(model)."
-        )
-    raise ParameterError(
-        f"model is {model!r}; it must be a likelihood, the name of a shipped one, or a path."
-    )
 
 
 def _number(name: str, value: Any) -> float:

@@ -6,11 +6,12 @@ from collections.abc import Hashable, Sequence
 
 import pandas as pd
 
+from likely.estimate_table import FIXED, POPULATION
 from likely.page import Folded, Item, Paragraph, Section, Table
 from likely.plots.conditions import named
 from likely.plots.estimates import condition_columns, group_columns, group_labels
 from likely.plots.style import number
-from likely.regression.estimates import FIXED, POPULATION, averaged, levels
+from likely.regression.estimates import averaged, levels
 from likely.regression.formulas import is_intercept
 from likely.reporting import figures
 from likely.reporting.numbers import heading, interval_of, moments

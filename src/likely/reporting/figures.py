@@ -11,12 +11,12 @@ import xarray as xr
 
 from likely import plots
 from likely.errors import LikelyError
+from likely.estimate_table import POPULATION
 from likely.page import WIDE, Picture
 from likely.plots.columns import are_times_alone
 from likely.plots.conditions import distinct
 from likely.plots.marginals import marginals
 from likely.plots.typical import typical_row
-from likely.regression.estimates import POPULATION
 from likely.regression.workings import without_workings
 from likely.reporting.design import ALL, Design, groupings, is_graded
 from likely.results.record import DPI, Results, png

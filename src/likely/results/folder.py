@@ -30,6 +30,7 @@ import xarray as xr
 
 from likely.declaration_json import parse
 from likely.errors import FileFormatError, LikelyError
+from likely.estimate_table import ABOUT, covariates
 from likely.progress import Progress
 from likely.regression.lapses import PROBABILITY
 from likely.regression.workings import without_workings
@@ -63,7 +64,6 @@ FILES = (
 )  # fmt: skip
 REPORT, QUANTILES = "report.html", "quantiles.png"  # that `likely fit` adds
 OUTSIDE = "share of draws outside the box"
-ABOUT, STATISTICS = ["parameter", "unit", "level"], 4  # columns of estimates: first, and last
 
 
 def save_fit(fit: Fit, folder: str | Path, *, request: Request | None = None) -> Results:
@@ -279,8 +279,7 @@ def _read_estimates(path: Path, data: pd.DataFrame) -> pd.DataFrame | None:
         return None
     try:
         read = pd.read_csv(path, dtype=str, keep_default_na=False)
-        covariates = [str(name) for name in read.columns[len(ABOUT) : -STATISTICS]]
-        words = [name for name in covariates if _holds_words(name, data)]
+        words = [name for name in covariates([*read.columns]) if _holds_words(name, data)]
         blocks = [read[name] for name in ABOUT]
         for name in read.columns.drop([*ABOUT, *words]):
             read[name] = read[name].where(read[name] != "", "nan").astype(float)
