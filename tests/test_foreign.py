@@ -73,6 +73,30 @@ def test_there_are_second_derivatives(known: tuple[np.ndarray, ...]) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
 
 
+def test_other_kinds_of_numbers_are_converted(known: tuple[np.ndarray, ...]) -> None:
+    prepared, rows, trials, index = map(jnp.asarray, known)
+    density = lk.load("ddm").density
+    expected = log_density_in_jax(density, prepared, rows, trials.astype(jnp.float32), index)
+    found = jax.jit(partial(log_density_in_jax, density))(
+        prepared, rows, trials.astype(jnp.float32), index.astype(jnp.int32)
+    )
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(
+        found, log_density_in_jax(density, prepared, rows, trials, index), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_arguments_that_do_not_fit_are_refused(known: tuple[np.ndarray, ...]) -> None:
+    prepared, rows, trials, index = map(jnp.asarray, known)
+    density, ones = lk.load("ddm").density, jnp.ones(len(trials))
+    with pytest.raises(ValueError, match="7 parameter rows do not fit 90 trials"):
+        log_density_in_jax(density, prepared, rows, trials, index[:0])
+    with pytest.raises(ValueError, match="7 parameter rows do not fit 90 trials"):
+        pull_in_jax(density, prepared, rows, trials, index[:5], ones)
+    with pytest.raises(ValueError, match="rows of 3 parameters do not fit a model of 4"):
+        pull_in_jax(density, prepared, rows[:, 1:], trials, index, ones)
+
+
 def test_nothing_calls_back_into_python(known: tuple[np.ndarray, ...]) -> None:
     native, _ = _totals(known, np.ones(len(known[2])))
     text = jax.jit(jax.grad(native)).lower(jnp.asarray(known[1])).compile().as_text()

@@ -113,6 +113,27 @@ def test_one_parameter_varies_over_many_rows(likelihood: lk.Likelihood, name: st
         assert none.shape == (0, theta.shape[1])
 
 
+def test_more_trials_without_a_time_than_rows(likelihood: lk.Likelihood) -> None:
+    """One parameter varies over many rows, which trials that the grid leaves share."""
+    density, prepared = likelihood.density, likelihood.density.prepared(likelihood.weights)
+    rng, n, rows = np.random.default_rng(7), 4000, 201
+    theta = np.tile(density.declaration.shaping_rows(rng, 1), (rows, 1))
+    theta[:, density.declaration.names.index("v")] = np.linspace(-0.5, 0.5, rows)
+    index, cotangents = rng.integers(0, rows, n), rng.normal(size=n)
+    trials = likelihood.sample(theta[index], 1, seed=1).to_numpy().copy(order="C")
+    for withheld in (150, 1500):
+        trials[:withheld, 0] = CHOICE_ONLY
+        expected, jacobian = density.evaluate(likelihood.weights, theta[index], trials)
+        summed = np.zeros_like(theta)
+        np.add.at(summed, index, cotangents[:, None] * jacobian)
+        for pull in (density.pull, density.compiled_pullback(1), density.compiled_pullback(3)):
+            wanted = cotangents if pull == density.pull else (cotangents, True)
+            rest = wanted if isinstance(wanted, tuple) else (wanted,)
+            values, gradient = pull(prepared, theta, index, trials, *rest)
+            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(gradient, summed, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize("sharing", [0, 1, 5])
 def test_two_parameters_vary_over_many_rows(likelihood: lk.Likelihood, sharing: int) -> None:
     """One trial a row, about one, or several; with rows and trials that have no density."""
@@ -238,6 +259,9 @@ def test_arguments_that_do_not_fit_are_refused(likelihood: lk.Likelihood) -> Non
         density.pull(prepared, rows, index + 1, trials, None)
     with pytest.raises(ValueError, match="11 parameter rows do not fit 700 trials"):
         density.pull(prepared, rows, NO_INDEX, trials, None)
+    narrow = np.ascontiguousarray(rows[:, 1:])
+    with pytest.raises(ValueError, match="more or fewer parameters"):
+        density.compiled_pullback()(prepared, narrow, index, trials, np.ones(TRIALS), True)
 
 
 def test_without_cotangents_there_is_no_gradient(likelihood: lk.Likelihood) -> None:

@@ -159,6 +159,21 @@ def test_models_with_data_that_may_be_replaced() -> None:
         np.testing.assert_allclose(found[1], expected[1], rtol=1e-8)
 
 
+@pytest.mark.parametrize("length", [20, 80])
+def test_data_of_other_length_than_the_trials_are_refused(length: int) -> None:
+    ddm = lk.load("ddm")
+    trials = ddm.sample({"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3}, 40, seed=1)
+    with pm.Model() as model:
+        x = pm.Data("x", np.linspace(-1.0, 1.0, 40))
+        ddm("y", v=0.5 + pm.Normal("b", 0.0, 1.0) * x, a=1.2, z=0.5, t=0.2, observed=trials)
+    logp = model.compile_logp()
+    assert np.isfinite(logp({"b": 0.3}))
+    with model:
+        pm.set_data({"x": np.linspace(-1.0, 1.0, length)})
+    with pytest.raises(AssertionError, match=f"has shape {length}, expected 40"):
+        logp({"b": 0.3})
+
+
 def test_densities_without_compiled_code_take_such_data(monkeypatch: pytest.MonkeyPatch) -> None:
     ddm = lk.load("ddm")
     trials = ddm.sample({"v": 1.0, "a": 1.2, "z": 0.5, "t": 0.3}, 5, seed=1)

@@ -137,7 +137,8 @@ def _told_when_evaluated(
     parameters: Sequence[TensorVariable], n: int, found: Sequence[TensorVariable]
 ) -> SharedRows:
     """Return rows of parameters that data tell which may be replaced."""
-    columns = [pt.cast(data, "float64").reshape((n, -1)) for data in dict.fromkeys(found)]
+    each = [pt.specify_shape(x, (n, *[None] * (x.ndim - 1))) for x in dict.fromkeys(found)]
+    columns = [pt.cast(data, "float64").reshape((n, -1)) for data in each]
     first, which = DistinctRows()(pt.concatenate(columns, axis=1))
     rebuilt = _rebuilt(parameters, n, lambda data: data[first])
     return SharedRows(rebuilt, which, first.shape[0])

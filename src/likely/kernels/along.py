@@ -3,8 +3,9 @@
 The network is evaluated on a fixed grid of that parameter, and trials between its points take the
 mixtures' coefficients, and their derivatives, from the polynomial through the eight nearest. That
 costs less than the network at every trial by an order of magnitude. Where eighth differences say
-that a log density would be wrong by more than `EXACT`, a trial is left to the network itself;
-`benchmarks/interpolation.py` measures what errors remain.
+that a log density would be wrong by more than `EXACT`, a trial is left to the network itself. That
+is an estimate, and of log densities alone; `benchmarks/interpolation.py` measures what errors
+remain in them and in derivatives.
 
 `likely.kernels.pullback` computes the same with a network for every row, and says what the
 arguments are.
@@ -18,6 +19,7 @@ import numba
 import numpy as np
 
 from likely.kernels.closing import close, stretch
+from likely.kernels.lagrange import ABREAST, BEFORE, POINTS, contract, eighth, weigh
 from likely.kernels.mixture import (
     REACH,
     inputs,
@@ -36,11 +38,8 @@ from likely.kernels.tiles import add_products
 from likely.kernels.vectors import logarithm, share
 
 SPACING = 1.0 / 64.0  # of the grid; inputs run from -1 to 1 over the box
-POINTS = 8  # of the polynomial
 SHARED = 2  # trials to a row from which on it is worth looking at rows
-EXACT = 1e-6  # the error of a log density above which a trial is not interpolated
-BEFORE = 3  # of those before the cell in which a trial lies
-ABREAST = 24  # trials judged together; a multiple of `tiles.PADDED`
+EXACT = 1e-6  # the estimated error of a log density above which a trial is not interpolated
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 _reordered = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
@@ -212,38 +211,6 @@ def _sorted(layout, theta, index, trials, j, first, points):  # type: ignore[no-
 
 
 @_reordered
-def _weigh(inside, weights):  # type: ignore[no-untyped-def]
-    """Write Lagrange's polynomials for points at -3, ..., 4, and the error of all, (9, ABREAST).
-
-    The error is in units of the eighth difference.
-    """
-    for i in range(ABREAST):
-        x = inside[i]
-        a, b, c, d = x + 3.0, x + 2.0, x + 1.0, x
-        e, f, g, h = x - 1.0, x - 2.0, x - 3.0, x - 4.0
-        ab, cd, ef, gh = a * b, c * d, e * f, g * h
-        abcd, efgh = ab * cd, ef * gh
-        weights[0, i] = b * cd * efgh * (-1.0 / 5040.0)
-        weights[1, i] = a * cd * efgh * (1.0 / 720.0)
-        weights[2, i] = ab * d * efgh * (-1.0 / 240.0)
-        weights[3, i] = ab * c * efgh * (1.0 / 144.0)
-        weights[4, i] = abcd * f * gh * (-1.0 / 144.0)
-        weights[5, i] = abcd * e * gh * (1.0 / 240.0)
-        weights[6, i] = abcd * ef * h * (-1.0 / 720.0)
-        weights[7, i] = abcd * ef * g * (1.0 / 5040.0)
-        weights[8, i] = abs(abcd * efgh) * (1.0 / 40320.0)
-
-
-@_reordered
-def _eighth(table, result):  # type: ignore[no-untyped-def]
-    """Write to result (q,) the eighth differences of the columns of a table (9, q)."""
-    for q in range(result.shape[0]):
-        ends, outer = table[0, q] + table[8, q], table[1, q] + table[7, q]
-        inner, near = table[2, q] + table[6, q], table[3, q] + table[5, q]
-        result[q] = ends - 8.0 * outer + 28.0 * inner - 56.0 * near + 70.0 * table[4, q]
-
-
-@_reordered
 def _shares(found, u, v, tops, totals):  # type: ignore[no-untyped-def]
     """Replace b of each term by its share of the density, (K, n), before it is divided by totals.
 
@@ -320,14 +287,33 @@ def _by_coefficients(found, u, v, weighted, totals, stretched, by_u, by_s):  # t
         last[i] = by_u[i] * stretched[3, i] + weighted[i] * stretched[5, i]
 
 
-@_reordered
-def _contract(weights, by_points, result):  # type: ignore[no-untyped-def]
-    """Write to result (n,) the sums of polynomials times derivatives by points (POINTS, n)."""
-    w, by = weights, by_points
-    for i in range(ABREAST):
-        early = w[0, i] * by[0, i] + w[1, i] * by[1, i] + w[2, i] * by[2, i] + w[3, i] * by[3, i]
-        late = w[4, i] * by[4, i] + w[5, i] * by[5, i] + w[6, i] * by[6, i] + w[7, i] * by[7, i]
-        result[i] = early + late
+@_compiled
+def _gather(  # type: ignore[no-untyped-def]
+    layout, theta, index, trials, cotangents, chosen, mine, known, weighted, u
+):
+    """Write rows, whether there is a density, cotangents and decision times of the chosen trials.
+
+    Where there is none, and beyond the last of them, the time is 1, of no weight.
+    """
+    u[:], weighted[:] = 1.0, 0.0
+    for k in range(chosen.shape[0]):
+        i = chosen[k]
+        mine[k] = row_of(index, theta.shape[0], i)
+        s = trials[i, 0]
+        if layout.non_decision >= 0:
+            s -= theta[mine[k], layout.non_decision]
+        known[k] = LEAST < s < MOST
+        if known[k]:
+            weighted[k], u[k] = cotangents[i], s
+
+
+@_compiled
+def _stretch(rates, u, stretched):  # type: ignore[no-untyped-def]
+    """Replace decision times by stretched ones; write what `stretch` returns, (6, ABREAST)."""
+    for k in range(ABREAST):
+        u[k], a, b, e, f, g = stretch(u[k], rates[k])
+        stretched[0, k], stretched[1, k], stretched[2, k] = u[k], a, b
+        stretched[3, k], stretched[4, k], stretched[5, k] = e, f, g
 
 
 @_compiled
@@ -362,30 +348,18 @@ def pull_along(  # type: ignore[no-untyped-def]
     for group in range(begins.shape[0] - 2):
         cell, c = group // count, group % count
         if begins[group] < begins[group + 1]:
-            _eighth(table[c, cell : cell + POINTS + 1], differences)
+            eighth(table[c, cell : cell + POINTS + 1], differences)
         for begin in range(begins[group], begins[group + 1], ABREAST):
             n = min(begins[group + 1] - begin, ABREAST)
+            chosen = order[begin : begin + n]
             for k in range(n):
-                where[k] = inside[order[begin + k]]
-            _weigh(where, polynomials)
+                where[k] = inside[chosen[k]]
+            weigh(where, polynomials)
             found[:] = 0.0
             add_products(polynomials[:POINTS], flat, (c * points + cell) * size, size, found)
-            for k in range(n):
-                i = order[begin + k]
-                mine[k] = row_of(index, theta.shape[0], i)
-                s = trials[i, 0]
-                if layout.non_decision >= 0:
-                    s -= theta[mine[k], layout.non_decision]
-                known[k] = LEAST < s < MOST
-                weighted[k] = cotangents[i] if known[k] else 0.0
-                u[k] = s if known[k] else 1.0
-            for k in range(n, ABREAST):
-                weighted[k], u[k] = 0.0, 1.0
+            _gather(layout, theta, index, trials, cotangents, chosen, mine, known, weighted, u)
             if closing:
-                for k in range(ABREAST):
-                    u[k], a, b, e, f, g = stretch(u[k], found[3 * components, k])
-                    stretched[0, k], stretched[1, k], stretched[2, k] = u[k], a, b
-                    stretched[3, k], stretched[4, k], stretched[5, k] = e, f, g
+                _stretch(found[3 * components], u, stretched)
             for k in range(ABREAST):
                 v[k] = 1.0 / u[k]
             _shares(found, u, v, tops, totals)
@@ -393,9 +367,9 @@ def pull_along(  # type: ignore[no-untyped-def]
             _errors(differences, polynomials, found, stretched, u, v, totals, error)
             for k in range(n):
                 if not known[k]:
-                    values[order[begin + k]] = -np.inf
+                    values[chosen[k]] = -np.inf
                 elif error[k] <= EXACT:
-                    values[order[begin + k]] = each[k]
+                    values[chosen[k]] = each[k]
                 else:
                     weighted[k] = 0.0
                     left += 1
@@ -406,7 +380,7 @@ def pull_along(  # type: ignore[no-untyped-def]
                 by_points[:] = 0.0
                 at = (d * count + c) * size * points + cell
                 add_products(found, flat_derivatives, at, points, by_points)
-                _contract(polynomials, by_points, by_rows[columns[d]])
+                contract(polynomials, by_points, by_rows[columns[d]])
             if layout.non_decision >= 0:
                 for k in range(ABREAST):
                     by_rows[layout.non_decision, k] = -by_s[k]
@@ -420,7 +394,8 @@ def pull_along(  # type: ignore[no-untyped-def]
 def mixture_along(weights, whole, real, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
     """Do for some trials what `likely.kernels.pullback.mixture_pullback` does; the others get nan.
 
-    Those are trials of other kinds than a time and a choice, or all if many share their rows.
+    Those are trials of other kinds than a time and a choice; or all, where there is no grid and
+    many share their rows.
     """
     for i in range(values.shape[0]):
         values[i] = np.nan

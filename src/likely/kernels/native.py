@@ -32,6 +32,7 @@ from likely.typing import FloatArray
 
 NO_INDEX = np.empty(0, dtype=np.int64)  # where there is one row only, or one a trial
 FEWEST = 64  # rows, or fewer, that no shortcut is tried for
+EACH = 1000  # trials that a shortcut's work before the first of them is worth: its grid
 
 _FLOATS = types.CPointer(types.float64)
 _INTS = types.CPointer(types.int64)
@@ -212,14 +213,17 @@ def _shortened(shortcut: Any, by_rows: Any) -> Any:
             by_rows(weights, theta, index, trials, cotangents, values, gradient)
             return
         which = index[left] if len(index) > 0 else left
+        few = len(left) < len(theta)  # then each of them gets a row of its own
+        rows, places = (theta[which], index[:0]) if few else (theta, which)
         found = np.empty(len(left))
-        own = np.zeros((min(len(left), len(gradient)), theta.shape[1]))
-        by_rows(weights, theta[which], index[:0], trials[left], cotangents[left], found, own)
+        own = np.zeros((len(rows) if len(gradient) > 0 else 0, theta.shape[1]))
+        by_rows(weights, rows, places, trials[left], cotangents[left], found, own)
         for k in range(len(left)):
             values[left[k]] = found[k]
         for k in range(len(own)):
+            row = which[k] if few else k
             for d in range(theta.shape[1]):
-                gradient[which[k], d] += own[k, d]
+                gradient[row, d] += own[k, d]
 
     return fill
 
@@ -249,7 +253,7 @@ def pullback_caller(
     by_rows = _pull_caller(kernels.pullback, size, packed, parameters, threads)
     quickest = by_rows
     if kernels.shortcut is not None:
-        by_shortcut = _pull_caller(kernels.shortcut, size, packed, parameters, threads)
+        by_shortcut = _pull_caller(kernels.shortcut, size, packed, parameters, threads, EACH)
         quickest = numba.njit(nogil=True)(_shortened(by_shortcut, by_rows))
     pull = numba.njit(nogil=True)(_puller(by_rows, quickest))
 
@@ -258,6 +262,8 @@ def pullback_caller(
         n, rows = trials.shape[0], theta.shape[0]
         if index.shape[0] != n and (index.shape[0] != 0 or rows != 1 and rows != n):
             raise ValueError("parameter rows do not fit trials.")
+        if theta.shape[1] != parameters:
+            raise ValueError("rows have more or fewer parameters than the model.")
         weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
         trials, index = np.ascontiguousarray(trials), np.ascontiguousarray(index)
         return pull(weights, theta, index, trials, np.ascontiguousarray(cotangents), wanted)
@@ -265,11 +271,13 @@ def pullback_caller(
     return pullback
 
 
-def _pull_caller(kernel: Kernel, size: int, packed: Packed, parameters: int, threads: int) -> Any:
-    """Return a numba function that calls a pullback."""
+def _pull_caller(
+    kernel: Kernel, size: int, packed: Packed, parameters: int, threads: int, each: int = 1
+) -> Any:
+    """Return a numba function that calls a pullback, with so many trials on each thread or more."""
     symbol, known = _symbol(kernel, _pull_entry(kernel)), _dims(size, packed, parameters)
     if threads > 1:
-        return divided_caller(symbol, packed, known, threads)
+        return divided_caller(symbol, packed, known, threads, each)
     call, (whole, real) = types.ExternalFunction(symbol, _PULL_SIGNATURE), packed
 
     @numba.njit(nogil=True)

@@ -197,7 +197,7 @@ def _add(shares, slopes, gradient):  # type: ignore[no-untyped-def]
 
 
 def divided_caller(
-    symbol: str, packed: tuple[np.ndarray, FloatArray], dims: np.ndarray, threads: int
+    symbol: str, packed: tuple[np.ndarray, FloatArray], dims: np.ndarray, threads: int, each: int
 ) -> Any:
     """Return a numba function that calls a pullback on threads.
 
@@ -206,6 +206,7 @@ def divided_caller(
         packed: what it must know of the density.
         dims: sizes, of which those of rows, trials, indices and wanted rows are still to be known.
         threads: at most as many, at least 2.
+        each: trials that a thread has at least, if there is more than one.
 
     Each thread judges as many trials as any other, as they come, or sorted by row where threads
     would have too many rows in common.
@@ -228,7 +229,7 @@ def divided_caller(
         n, rows, order, found = len(trials), len(theta), index[:0], values
         if n == 0:
             return
-        count = max(min(threads, n, (n + ROW * rows) // LEAST), 1)
+        count = max(min(threads, n // each, (n + ROW * rows) // LEAST), 1)
         shares = _shares(index, rows, n, count)
         common = shares.rows[:, 1].sum() - rows
         if len(index) > 0 and ROW * common > n:
