@@ -11,12 +11,14 @@ import bambi as bmb
 import numpy as np
 import pandas as pd
 import pytest
+from certified import handwritten
 from commandline import assert_refused, command
 from finished import finished
 
 import likely as lk
 from likely.errors import (
     AmbiguousWarning,
+    DistrustWarning,
     ParameterError,
     SubjectsWarning,
     TrialsError,
@@ -115,6 +117,17 @@ def test_trials_that_are_nearly_all_late_are_warned_of(ddm: lk.Likelihood) -> No
     assert "Check the deadline, which is in seconds" in remedy
     assert kind is UninformedWarning
     assert lk.specify(late(0.5), model=ddm, deadline=2.0).forewarned == ()
+
+
+def test_likelihoods_that_should_not_be_used_are_warned_of(ddm: lk.Likelihood) -> None:
+    certificate = replace(handwritten(ddm), exact=None)
+    assert certificate.draws is not None
+    plan = lk.specify(TRIALS, model=ddm.certified(certificate))
+    assert plan.forewarned == ()
+    awful = replace(certificate, draws=replace(certificate.draws, choice_z=5.0))
+    with pytest.warns(DistrustWarning, match="likelihood of 'ddm' should not be used"):
+        plan = lk.specify(TRIALS, model=ddm.certified(awful))
+    assert [each.kind for each in plan.forewarned] == [DistrustWarning]
 
 
 def test_subjects_and_conditions_whose_trials_are_late_are_named(ddm: lk.Likelihood) -> None:

@@ -23,6 +23,7 @@ from likely.certificates.effort import Effort
 from likely.certificates.judgement import Grade, Judgement, of_draws, of_exact, of_shift
 from likely.certificates.region import Region
 from likely.certificates.transforms import band, distance
+from likely.certificates.verdict import reasons
 from likely.errors import FileFormatError, ModelError, ParameterError
 from likely.likelihood import Likelihood
 from likely.networks.delayed import DelayedDensity
@@ -260,6 +261,19 @@ def test_words_hold_the_numbers() -> None:
     for number in ("0.002", "0.013", "16,000", "4,000", "0.05", "0.501"):
         assert number in certificate.verdict
     assert "the former extrapolated" in certificate.verdict
+
+
+def test_advice_hangs_on_what_was_measured() -> None:
+    certificate = replace(handwritten(handmade_ddm()), exact=None)
+    assert certificate.draws is not None
+    assert certificate.grade is Grade.ACCURATE
+    assert "differ by less than 0.008 in 95% of the sets and by 0.013" in certificate.verdict
+    assert not reasons(certificate)
+    worse = replace(certificate, draws=replace(certificate.draws, choice_z=2.0))
+    assert worse.grade is Grade.USABLE
+    assert "small differences, of half a posterior standard deviation." in worse.verdict
+    assert reasons(worse) == ["What keeps it from being accurate: choice z-scores is 2, above 1.3."]
+    assert "small differences, by simulations." in replace(worse, shift=None).verdict
 
 
 def test_the_worst_measure_decides() -> None:

@@ -282,5 +282,9 @@ def test_careless_calls_are_refused(ddm: lk.Likelihood, trials: pd.DataFrame) ->
             ddm("y", **good, observed=trials.drop(columns="choice"))
         with pytest.raises(ParameterError, match="give the dimension of trials only"):
             ddm("y", **good, observed=trials, dims=("trial", "column"))
+        early = trials.assign(rt=trials["rt"].where(trials.index != 7, 0.1))
+        with pytest.raises(ParameterError, match=r"t is 0.3 s, but trial 7 .* after 0.1 s"):
+            ddm("y", **good, observed=early)
+        ddm("withheld", **good, observed=early.assign(rt=early["rt"].where(early["rt"] > 0.1)))
         with pytest.warns(OutsideBoxWarning, match="'v' has values outside the box"):
             ddm("y", **{**good, "v": 40.0}, observed=trials)

@@ -12,6 +12,7 @@ import pytest
 from commandline import assert_refused, command
 
 import likely as lk
+from likely.errors import FileFormatError
 from likely.shipped.headers import shipped_certificate
 
 MINE = """
@@ -91,3 +92,12 @@ def test_the_table_reads_no_weights_and_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_models_without_a_shipped_likelihood_are_told_from_misspelt_ones() -> None:
+    with pytest.raises(FileFormatError, match="no likelihood of 'conflict_ds_angle' is shipped.*"):
+        lk.load("conflict_ds_angle")
+    with pytest.raises(FileFormatError, match=r"train\('conflict_ds_angle', labels=\"exact\"\)"):
+        lk.load("conflict_ds_angle")
+    with pytest.raises(FileFormatError, match="unknown shipped .* Did you mean 'conflict_ds'"):
+        lk.load("conflict_ds_angel")

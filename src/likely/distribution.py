@@ -31,7 +31,7 @@ from likely.restraint import restraint
 from likely.shared_draws import share_rows_of_draws  # noqa: F401  (registers it)
 from likely.shared_rows import SharedRows, parameter_rows, shared_rows
 from likely.silence import Silence, silence
-from likely.trials import NO_RESPONSE, deadlines, encode
+from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, deadlines, encode
 
 EVENT = "response"  # the dimension that holds rt and choice
 DEADLINE = "deadline"  # an argument that is no parameter
@@ -267,7 +267,30 @@ def _encoded(
     encoded = encode(observed, likelihood.declaration.choices)
     likelihood.require_answerable(encoded)
     _require_fit(likelihood, parameters, len(encoded))
+    _require_later(likelihood, parameters, encoded)
     return encoded
+
+
+def _require_later(
+    likelihood: Likelihood, parameters: Sequence[TensorVariable], encoded: np.ndarray
+) -> None:
+    """Refuse responses that a constant non-decision time makes impossible."""
+    declaration = likelihood.declaration
+    column = declaration.non_decision_column
+    if column is None or declaration.spread is not None:
+        return
+    t = parameters[column]
+    if not isinstance(t, TensorConstant):
+        return
+    early = (encoded[:, 0] > TIME_UNOBSERVED) & (encoded[:, 1] != NO_RESPONSE)
+    early &= encoded[:, 0] <= t.data
+    if early.any():
+        i = int(np.flatnonzero(early)[0])
+        value = float(np.broadcast_to(t.data, len(encoded))[i])
+        raise ParameterError(
+            f"{declaration.names[column]} is {value:g} s, but trial {i} has a response after "
+            f"{encoded[i, 0]:g} s: no decision ends before {declaration.names[column]}."
+        )
 
 
 def _split(

@@ -171,7 +171,7 @@ class Likelihood:
 
         Returns:
             (n,), never NaN; -inf where rt is not after the non-decision time or a parameter is
-            outside its support.
+            outside its support. Outside the box that a network was trained on, they may be far off.
 
         Raises:
             ParameterError: parameters unknown, missing, not finite, or not one row or n rows.
@@ -365,8 +365,21 @@ def load(source: str | Path, *, modules: Mapping[str, Any] = MappingProxyType({}
     shipped = {p.stem: p for p in sorted(SHIPPED.glob(f"*{SUFFIX}"))}
     if str(source) in shipped:
         return read(shipped[str(source)], modules)
+    _refuse_unshipped(str(source))
     message = unknown("shipped likelihood", source, shipped)
     raise FileFormatError(f"{message} A path ends in {SUFFIX}.")
+
+
+def _refuse_unshipped(name: str) -> None:
+    """Say how to get a likelihood of a model of the zoo that none is shipped of."""
+    from likely.zoo import models
+
+    if name in models:
+        exact = ', labels="exact"' if models[name].twin is not None else ""
+        raise FileFormatError(
+            f"no likelihood of '{name}' is shipped. Train one, lk.train('{name}'{exact}), and save "
+            "it: its path can stand wherever the name of a likelihood can."
+        )
 
 
 def likelihood_of(model: str | os.PathLike[str] | Likelihood) -> Likelihood:

@@ -9,10 +9,8 @@ from likely.certificates.record import Certificate
 TWICE = 2.0  # the median error of a quarter of a box, over that of all, that is worth a word
 _ADVICE = {
     Grade.ACCURATE: "By these measures the likelihood is accurate.",
-    Grade.USABLE: (
-        "By these measures the likelihood is usable with care: check conclusions that hang on "
-        "differences of half a posterior standard deviation."
-    ),
+    Grade.USABLE: "By these measures the likelihood is usable with care: check conclusions that "
+    "hang on small differences",
     Grade.UNFIT: "By these measures the likelihood should not be used.",
 }
 
@@ -27,12 +25,25 @@ def verdict(certificate: Certificate) -> str:
         sentences += _of_shift(certificate.shift)
     if certificate.draws is not None:
         sentences += _of_draws(certificate.draws)
-    sentences.append(_ADVICE[certificate.grade])
+    sentences.append(_advice(certificate))
+    return " ".join([*sentences, *reasons(certificate)])
+
+
+def _advice(certificate: Certificate) -> str:
+    if certificate.grade is not Grade.USABLE:
+        return _ADVICE[certificate.grade]
+    measured = certificate.shift is not None
+    against = ", of half a posterior standard deviation" if measured else ", by simulations"
+    return f"{_ADVICE[certificate.grade]}{against}."
+
+
+def reasons(certificate: Certificate) -> list[str]:
+    """Return a sentence on what keeps the likelihood from being accurate, or none if it is."""
     failed = [j for j in certificate.judgements if not j.trusted]
-    if failed:
-        reasons = "; ".join(f"{j.measure} is {j.value:.3g}, above {j.accurate:.2g}" for j in failed)
-        sentences.append(f"What keeps it from being accurate: {reasons}.")
-    return " ".join(sentences)
+    if not failed:
+        return []
+    named = "; ".join(f"{j.measure} is {j.value:.3g}, above {j.accurate:.2g}" for j in failed)
+    return [f"What keeps it from being accurate: {named}."]
 
 
 def _of_exact(found: AgainstExact) -> list[str]:
@@ -108,6 +119,11 @@ def _of_draws(found: AgainstDraws) -> list[str]:
         f"distribution of decision times given the choice is off by at most {found.pooled:.2g} "
         f"overall (chance: {found.pooled_band:.2g}), and beyond chance in {found.outside} sets."
     ]
+    if found.choice is not None:
+        sentences.append(
+            f"Choice probabilities and shares differ by less than {found.choice.high:.2g} in 95% "
+            f"of the sets and by {found.choice.largest:.2g} in the worst, chance included."
+        )
     if found.choice_z is not None and found.choice_z_band is not None:
         sentences.append(
             f"Shares of choices have z-scores of root mean square {found.choice_z:.2f} (1 by "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
 from likely.handbook.facts import written_choices
@@ -11,6 +12,11 @@ from likely.model import Model
 from likely.text_table import aligned
 
 _FAMILIES = "likely.zoo."
+WIDTH = 96
+LEGEND = (
+    "The number beside a grade is the median error of the log density; grades without one rest on "
+    "simulated trials alone."
+)
 HEAD = ("model", "choices", "likelihood", "parameters")
 
 
@@ -23,7 +29,7 @@ def contents(models: Mapping[str, Model]) -> str:
     parts = [head]
     for family, members in grouped.items():
         parts += ["", f"{family}:", *(next(remaining) for _ in members)]
-    return "\n".join(parts)
+    return "\n".join([*parts, "", *textwrap.wrap(LEGEND, WIDTH)])
 
 
 def line(model: Model) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from likely.declaration import Declaration
-from likely.handbook.contents import HEAD, families, line
+from likely.handbook.contents import HEAD, LEGEND, families, line
 from likely.handbook.facts import about, parameter_table, written_choices
 from likely.handbook.standing import standing
 from likely.likelihood import Likelihood
@@ -24,6 +24,13 @@ from likely.writing import written_whole
 DPI = 90
 CARTOON = (8.0, 4.6)  # inches
 TRIALS = 50_000  # in histograms
+ADVICE = (
+    "What is accurate may be used as it is. What is usable with care calls for a second look: "
+    "`lk.verify(idata, model)` weighs a posterior by the exact density, or by a likelihood trained "
+    "near it. What is not to be used says so when it is fitted: take `lk.exact`, or train on a "
+    "narrower box, `lk.train(model.with_box(v=(-2, 2)), seconds=600)`. Each page says what keeps "
+    "its likelihood from being accurate."
+)
 
 
 def write_page(model: Model, folder: Path, likelihood: Likelihood | None = None) -> Path:
@@ -90,7 +97,8 @@ def index(models: Mapping[str, Model]) -> str:
     parts = [
         "# Models",
         "Seconds everywhere; noise of 1 per square root of a second. `likely models NAME` prints "
-        "the card of a model. The number beside a grade is the median error of the log density.",
+        f"the card of a model. {LEGEND}",
+        ADVICE,
     ]
     for family, members in families(models).items():
         rows: list[tuple[str, ...]] = [HEAD]

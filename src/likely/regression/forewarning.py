@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import formulae
 import pandas as pd
 
+from likely.certificates.judgement import Grade
 from likely.declaration import Declaration
 from likely.description import FEWEST, MOST_CONDITIONS, NAMED
-from likely.errors import AmbiguousWarning, LikelyWarning, SubjectsWarning, UninformedWarning
+from likely.errors import (
+    AmbiguousWarning,
+    DistrustWarning,
+    LikelyWarning,
+    SubjectsWarning,
+    UninformedWarning,
+)
 from likely.regression.formulas import factors_of, has_trials_of_subjects, is_category
 from likely.regression.standard import HERE
 from likely.trials import CHOICE_UNOBSERVED, NO_RESPONSE, TIME_UNOBSERVED, TWO_BOUNDARIES
 from likely.typing import FloatArray
+
+if TYPE_CHECKING:
+    from likely.likelihood import Likelihood
 
 FEWEST_NUMBERS = 3  # values of a column that may be quantities; two are the same as categories
 MOST_CODES = 12  # whole numbers, written as text, that may be those of conditions
@@ -45,6 +55,22 @@ def forewarn(found: Iterable[Forewarning]) -> None:
     """Warn of all that was found."""
     for each in found:
         warnings.warn(f"{each.what} {each.remedy}", each.kind, skip_file_prefixes=(HERE,))
+
+
+def of_unfit(likelihood: Likelihood) -> list[Forewarning]:
+    """Return a warning if the certificate says that the likelihood should not be used."""
+    certificate = likelihood.certificate
+    if certificate is None or certificate.grade is not Grade.UNFIT:
+        return []
+    return [
+        Forewarning(
+            f"By its certificate the likelihood of '{likelihood.declaration.name}' should not be "
+            "used: its errors may move posteriors by more than their own width.",
+            "Weigh the posterior by the exact density, lk.verify(fit), or train a likelihood on a "
+            "narrower box; print(likelihood.certificate) has the errors.",
+            DistrustWarning,
+        )
+    ]
 
 
 def of_unobserved(

@@ -25,6 +25,7 @@ from likely.regression.forewarning import (
     of_lone_groups,
     of_numbers_as_text,
     of_subjects,
+    of_unfit,
     of_unobserved,
 )
 from likely.regression.formulas import (
@@ -215,7 +216,8 @@ def specify(
     )
     require_all_used(unused, specification.priors["coefficient"].tolist(), fixed)
     _require_early_start(specification, ceiling)
-    found = of_unobserved(declaration, formulas, fixed, given, encoded)
+    found = of_unfit(likelihood)
+    found += of_unobserved(declaration, formulas, fixed, given, encoded)
     found += of_late(encoded, data, columns, subject)
     found += of_lone_groups(formulas, data)
     found += of_numbers_as_text(formulas, columns, data)

@@ -36,6 +36,11 @@ INHIBITION = Parameter(
 )
 WIDE_ANGLE = replace(ANGLE, lower=-1.0)  # as in ssm-simulators with three accumulators
 
+_RISING = (
+    " Where theta is below 0 boundaries rise, and decisions may never end. The likelihood knows of "
+    "no such trials: densities of times are right there, but its choice probabilities and draws "
+    "give them to some choice, ages later."
+)
 _UNCERTAIN = (
     "leak and inhibition are not recovered reliably from choices and response times (Miletić, "
     "Turner, Forstmann and van Maanen 2017, Journal of Mathematical Psychology 76, 25-50)"
@@ -62,6 +67,7 @@ def _lca(
     *,
     boundary: Callable[..., float] = constant_boundary,
     angle: tuple[Parameter, ...] = (),
+    remark: str = "",
 ) -> Race:
     """Return a model by its starting points and what its boundary takes beside a."""
     parameters = (*_drifts(count), BOUNDARY, *start, LEAK, INHIBITION, NON_DECISION, *angle)
@@ -73,7 +79,7 @@ def _lca(
         boundary=boundary,
         about=About(
             purpose=f"Decisions between {count} options whose accumulators of noisy evidence leak "
-            "and inhibit each other.",
+            f"and inhibit each other.{remark}",
             equations=(
                 "dx_i = (v_i - g x_i - b Σ_{j≠i} x_j) ds + dW_i, reflected at 0",
                 LINEAR if angle else CONSTANT,
@@ -90,7 +96,8 @@ def _angle_lca(
     name: str, count: int, start: tuple[Parameter, ...], where: str, angle: Parameter
 ) -> Race:
     """Return a model whose boundary falls on a straight line."""
-    return _lca(name, count, start, where, boundary=linear_boundary, angle=(angle,))
+    remark = _RISING if angle is WIDE_ANGLE else ""
+    return _lca(name, count, start, where, boundary=linear_boundary, angle=(angle,), remark=remark)
 
 
 LCA = (
