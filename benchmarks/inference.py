@@ -1,6 +1,6 @@
 """From trials to a posterior, beside HSSM in the same run: seconds, and effective draws a second.
 
-    uv run python benchmarks/inference.py conditions
+    uv run python benchmarks/inference.py conditions [--repeats 3]
     uv run python benchmarks/inference.py cavanagh --data cavanagh_theta.csv
 
 Two models of the drift diffusion: `conditions` has 1,000 trials in two conditions of opposite
@@ -9,7 +9,8 @@ v ~ 1 + stim + (1|subject), a ~ 1 + (1|subject), z, t, on its public data (3,988
 subjects). Each package begins in a cold process and samples two chains by NUTS as its users would:
 HSSM with its defaults (non-centred group effects, PyMC's sampler), `likely` with centred group
 effects and nutpie with a low-rank mass matrix. Priors differ (both are weak). The peer runs in an
-environment of its own (`peers/hssm_inference.py`), made before the clock starts.
+environment of its own (`peers/hssm_inference.py`), made before the clock starts. With `--repeats`,
+both run so often, in turn, with the same seed, and seconds are medians.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -102,7 +104,7 @@ def ours(job: dict[str, Any]) -> None:
     names = [v.name for v in built.free_RVs if v.ndim == 0]
     result = {
         "sampling": seconds,
-        "steps": float(idata["sample_stats"]["n_steps"].sum()),
+        "steps": float(idata["sample_stats"]["n_steps"].mean()),
         "divergences": int(idata["sample_stats"]["diverging"].sum()),
         "mean": {name: float(table.loc[name, "mean"]) for name in names},
         "sd": {name: float(table.loc[name, "sd"]) for name in names},
@@ -120,6 +122,12 @@ def run(command: list[str], job: dict[str, Any], folder: Path) -> dict[str, Any]
     return {"total": time.perf_counter() - began, **json.loads(result.read_text())}
 
 
+def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of the first run, but for medians of the seconds of all."""
+    seconds = {name: median(run[name] for run in runs) for name in ("total", "sampling")}
+    return {**runs[0], **seconds}
+
+
 def table(found: dict[str, dict[str, Any]]) -> str:
     """Return lines that put the packages side by side."""
     lines = [f"{'':28}" + "".join(f"{name:>20}" for name in found)]
@@ -131,7 +139,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
     line("cold process to posterior, s", ".1f", lambda r: r["total"])
     line("of these building, s", ".1f", lambda r: r["total"] - r["sampling"])
-    line("leapfrog steps kept", ".0f", lambda r: r["steps"])
+    line("leapfrog steps a draw", ".1f", lambda r: r["steps"])
     line("divergences", "d", lambda r: r["divergences"])
     line("smallest ESS", ".0f", lambda r: min(r["ess"].values()))
     line("smallest ESS a second", ".2f", lambda r: min(r["ess"].values()) / r["total"])
@@ -156,6 +164,7 @@ def main() -> None:
     parser.add_argument("case", choices=tuple(DRAWS))
     parser.add_argument("--data", type=Path, help="cavanagh_theta.csv")
     parser.add_argument("--no-peer", action="store_true", help="leave HSSM out")
+    parser.add_argument("--repeats", type=int, default=1, help="how often each runs")
     options = parser.parse_args()
     if options.case == "cavanagh" and options.data is None:
         parser.error("cavanagh needs --data")
@@ -168,15 +177,19 @@ def main() -> None:
             "data": str(folder / "trials.csv"), "case": options.case, "tune": tune, "draws": draws,
             "chains": CHAINS, "seed": SEED,
         }  # fmt: skip
-        found = {"likely": run([sys.executable, __file__], job, folder)}
+        commands = {"likely": [sys.executable, __file__]}
         if not options.no_peer:
-            peer = ["uv", "run", "--no-project", "--script", str(PEER)]
-            subprocess.run(
-                [*peer[:-1], "--with", "hssm==0.5.0", "python", "-c", "import hssm"], check=False,
-                stdout=sys.stderr,
-            )  # fmt: skip
-            found["HSSM 0.5"] = run(peer, job, folder)
-    print(f"{options.case}: {len(trials)} trials, {CHAINS} chains x ({tune} + {draws})\n")
+            subprocess.run(["uv", "sync", "--script", str(PEER)], check=True, stdout=sys.stderr)
+            commands["HSSM 0.5"] = ["uv", "run", "--no-project", "--script", str(PEER)]
+        runs = [
+            {name: run(command, job, folder) for name, command in commands.items()}
+            for _ in range(options.repeats)
+        ]
+    found = {name: middle([each[name] for each in runs]) for name in commands}
+    print(f"{options.case}: {len(trials)} trials, {CHAINS} chains x ({tune} + {draws})")
+    for name in commands:
+        print(f"{name}, s: " + ", ".join(f"{each[name]['total']:.1f}" for each in runs))
+    print()
     print(table(found))
 
 

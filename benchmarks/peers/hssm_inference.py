@@ -58,7 +58,7 @@ def main() -> None:
     wanted = NAMES[job["case"]]
     result = {
         "sampling": seconds,
-        "steps": float(idata["sample_stats"]["n_steps"].sum()),
+        "steps": float(idata["sample_stats"]["n_steps"].mean()),
         "divergences": int(idata["sample_stats"]["diverging"].sum()),
         "mean": {name: float(table.loc[row, "mean"]) for name, row in wanted.items()},
         "sd": {name: float(table.loc[row, "sd"]) for name, row in wanted.items()},
