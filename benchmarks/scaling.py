@@ -47,7 +47,7 @@ NAMES = {
     "trials": "{:,} trials",
     "subjects": "{:,} subjects, 20 trials each",
     "components": "{} components a choice",
-    "posterior": "posterior of {:,} trials, cold process",
+    "posterior": "posterior of {:,} trials, imports aside",
     "lk.predict": "lk.predict, {:,} draws of 4,000 trials",
     "sample_posterior_predictive": "sample_posterior_predictive, {:,} draws of 4,000 trials",
 }
