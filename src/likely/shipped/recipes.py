@@ -227,7 +227,7 @@ RECIPES: Mapping[str, Recipe] = {
     "weibull": Trained(60_000, hidden=_WIDE),
     "exponential": Trained(hidden=_WIDE),
     "hyperbolic": Trained(hidden=_WIDE),
-    "logistic": Trained(hidden=_WIDE),
+    "logistic": Trained(200_000, hidden=_WIDE),
     "ornstein": Trained(),
     "ornstein_angle": Trained(120_000, hidden=_WIDE),
     "gamma_drift": Trained(60_000, hidden=_WIDE),
