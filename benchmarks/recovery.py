@@ -13,7 +13,8 @@ recover, as the model's page says, are marked.
     uv run python benchmarks/recovery.py ddm --figure recovery    # recovery/ddm.png
     uv run python benchmarks/recovery.py --page docs/recovery.md
 
-A mixture or a closed form takes 3 to 6 minutes on one core, a race of networks 6 to 17.
+A mixture or a closed form takes 3 to 6 minutes on one core, a race of networks 6 to 17, and
+ddm_normal_st, whose density is integrated numerically, an hour and a half.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ in bold where it is less than {FEWEST} or all of them. Parameters in italics are
 recover; their model's page says why. A low correlation with full coverage is no fault of the
 likelihood: so many trials do not tell more. Boxes reach far: in many of these data sets nearly all
 responses are alike. Where two populations of the sampler ended more than {APART} posterior standard
-deviations apart in any parameter, in some data sets, that is said. Models that are not listed have
-not been measured yet.
+deviations apart in any parameter, in some data sets, that is said; where there are many, coverage
+tells of the sampler rather than of the likelihood. How far a likelihood may be used its own page
+says.
 
 Made by `uv run python benchmarks/recovery.py --page docs/recovery.md`.
 
