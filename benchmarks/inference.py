@@ -10,7 +10,7 @@ subjects). Each package begins in a cold process and samples two chains by NUTS 
 HSSM with its defaults (non-centred group effects, PyMC's sampler), `likely` with centred group
 effects and nutpie with a low-rank mass matrix. Priors differ (both are weak). The peer runs in an
 environment of its own (`peers/hssm_inference.py`), made before the clock starts. With `--repeats`,
-both run so often, in turn, with the same seed, and seconds are medians.
+both run so often, in turn, with the same seed: seconds are medians, all else of the first run.
 """
 
 from __future__ import annotations
@@ -168,6 +168,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.case == "cavanagh" and options.data is None:
         parser.error("cavanagh needs --data")
+    if options.repeats < 1:
+        parser.error("--repeats is at least 1")
     tune, draws = DRAWS[options.case]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -116,4 +116,4 @@ def test_schedulers_that_do_not_answer_are_refused_in_one_line(tmp_path: Path) -
 def test_without_dask_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     outcome = command(*WORDS, "--scheduler", "127.0.0.1:1", "-o", tmp_path / "set.zarr")
-    assert_refused(outcome, "pip install 'likely[cluster]'")
+    assert_refused(outcome, "likely's extra 'cluster'")

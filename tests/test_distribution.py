@@ -285,6 +285,10 @@ def test_careless_calls_are_refused(ddm: lk.Likelihood, trials: pd.DataFrame) ->
         early = trials.assign(rt=trials["rt"].where(trials.index != 7, 0.1))
         with pytest.raises(ParameterError, match=r"t is 0.3 s, but trial 7 .* after 0.1 s"):
             ddm("y", **good, observed=early)
-        ddm("withheld", **good, observed=early.assign(rt=early["rt"].where(early["rt"] > 0.1)))
+        withheld = early.assign(rt=early["rt"].where(early["rt"] > 0.1))
+        ddm("withheld", **good, observed=withheld)
+        ddm("withheld for a while", **good, observed=withheld.assign(deadline=20.0))
+        silent = early.iloc[[7]].assign(rt=np.nan, deadline=0.2)
+        ddm("withheld until then", **good, observed=silent)
         with pytest.warns(OutsideBoxWarning, match="'v' has values outside the box"):
             ddm("y", **{**good, "v": 40.0}, observed=trials)

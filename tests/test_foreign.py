@@ -93,6 +93,8 @@ def test_arguments_that_do_not_fit_are_refused(known: tuple[np.ndarray, ...]) ->
         log_density_in_jax(density, prepared, rows, trials, index[:0])
     with pytest.raises(ValueError, match="7 parameter rows do not fit 90 trials"):
         pull_in_jax(density, prepared, rows, trials, index[:5], ones)
+    with pytest.raises(ValueError, match=r"trials \(90, 2\) are rt and choice"):
+        pull_in_jax(density, prepared, rows, trials, index, ones[:5])
     with pytest.raises(ValueError, match="rows of 3 parameters do not fit a model of 4"):
         pull_in_jax(density, prepared, rows[:, 1:], trials, index, ones)
 

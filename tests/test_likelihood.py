@@ -20,7 +20,7 @@ from likely.networks.rewired import RewiredDensity
 from likely.shipped import SHIPPED
 
 NAMES = sorted(p.stem for p in SHIPPED.glob("*.likely"))
-# One of those that share weights, as races of 2, 3 and 4 do; test_assembled has special cases and
+# The first of those that share weights, as races of 2, 3 and 4 do; test_assembled has special cases and
 # what runs in JAX, test_parts_kernel what is made of parts, and test_closed_race_kernel what has no
 # weights.
 OWN = [n for n in NAMES if not isinstance(lk.load(n).density, RewiredDensity)]
@@ -30,7 +30,9 @@ LEARNED = [
     if lk.load(n).density.size and not isinstance(lk.load(n).density, AssembledDensity)
 ]
 COMPILED = sorted(
-    {lk.load(n).weights.tobytes(): n for n in LEARNED if lk.load(n).density.compilable}.values()
+    {
+        lk.load(n).weights.tobytes(): n for n in reversed(LEARNED) if lk.load(n).density.compilable
+    }.values()
 )
 # Simulators take seconds each to compile: one of each kind of model is tried by default.
 KINDS = {"ddm", "angle", "levy", "ornstein", "shrink_spot", "ddm_seq2", "lca_3"}

@@ -20,7 +20,7 @@ from likely.commands.exit_codes import SUCCESS
 from likely.errors import LikelyError
 from likely.page import Folded, Listing, Notice, Page, Paragraph, Picture, Section, Table, render
 from likely.reporting import report, sections
-from likely.reporting.checks import Check, check_table, expected_outside, predictive_checks
+from likely.reporting.checks import Check, check_table, predictive_checks, tallies
 from likely.reporting.design import groupings, used_columns
 from likely.reporting.diagnostics import diagnose, held_down, unfinished
 from likely.reporting.estimates import estimates
@@ -300,15 +300,26 @@ def test_trials_are_looked_at_by_every_covariate() -> None:
     assert {"cue = left", "fifth of theta = 5"} <= set(words)
 
 
-def test_numbers_that_the_same_trials_give_twice_may_stray_together() -> None:
-    def check(by: str) -> Check:
-        return Check(by, "here", 1, "share", 0.5, 0.4, 0.6)
+def test_each_way_to_look_at_trials_is_judged_by_itself() -> None:
+    def checks(by: str, count: int, outside: int) -> list[Check]:
+        observed = [0.9] * outside + [0.5] * (count - outside)
+        return [Check(by, "here", 1, "share", value, 0.4, 0.6) for value in observed]
 
-    once = [check("cue") for _ in range(50)]
-    expected, most = expected_outside(once)
-    assert (expected, most) == pytest.approx((3.0, 3.0 + 2.0 * 3.0**0.5))
-    twice = expected_outside([*once, *(check("age") for _ in range(50))])
-    assert twice == pytest.approx((2.0 * expected, 2.0 * most))
+    (alone,) = tallies(checks("cue", 10, 4))
+    assert (alone.outside, alone.checks, alone.most, alone.excess) == (4, 10, 2, 2)
+    assert alone.expected == pytest.approx(0.6)
+    found = tallies([*checks("age", 10, 0), *checks("cue", 10, 4), *checks("size", 50, 6)])
+    assert [(each.by, each.excess) for each in found] == [("age", -2), ("cue", 2), ("size", 0)]
+
+
+def test_a_covariate_may_be_called_condition() -> None:
+    data = pd.DataFrame({"rt": 1.0, "choice": [1.0, -1.0], "condition": ["easy", "hard"]})
+    (way,) = groupings(used_columns({"v": "condition"}, data), data)
+    checks = [Check(way.name, "easy", 1, "share", 0.5, 0.4, 0.6)]
+    assert check_table(checks, (-1, 1))[1][0] == "condition = easy"
+    (way,) = groupings(used_columns({"v": "1"}, data), data)
+    checks = [Check(way.name, value, 1, "share", 0.5, 0.4, 0.6) for value in way.of(data)[way.name]]
+    assert {row[0] for row in check_table(checks, (-1, 1))[1:]} == {"all trials"}
 
 
 def test_checks_find_a_model_that_is_wrong() -> None:

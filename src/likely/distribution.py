@@ -31,7 +31,7 @@ from likely.restraint import restraint
 from likely.shared_draws import share_rows_of_draws  # noqa: F401  (registers it)
 from likely.shared_rows import SharedRows, parameter_rows, shared_rows
 from likely.silence import Silence, silence
-from likely.trials import NO_RESPONSE, TIME_UNOBSERVED, deadlines, encode
+from likely.trials import NO_RESPONSE, deadlines, encode, responded
 
 EVENT = "response"  # the dimension that holds rt and choice
 DEADLINE = "deadline"  # an argument that is no parameter
@@ -282,8 +282,7 @@ def _require_later(
     t = parameters[column]
     if not isinstance(t, TensorConstant):
         return
-    early = (encoded[:, 0] > TIME_UNOBSERVED) & (encoded[:, 1] != NO_RESPONSE)
-    early &= encoded[:, 0] <= t.data
+    early = responded(encoded) & (encoded[:, 0] <= t.data)
     if early.any():
         i = int(np.flatnonzero(early)[0])
         value = float(np.broadcast_to(t.data, len(encoded))[i])

@@ -101,10 +101,11 @@ def judged_shift(found: PosteriorShift) -> Shift:
 def of_draws(found: AgainstDraws) -> tuple[Judgement, ...]:
     """Judge errors against fresh draws, beyond what chance explains."""
     band = found.pooled_band
+    furthest = found.distance.largest if found.outside else 0.0  # none is beyond its own band
     given = [
         Judgement("log score behind draws, median", found.behind.median, 0.005, 0.05),
         Judgement("times' transforms, pooled", found.pooled, 0.005 + band, 0.03 + band),
-        Judgement("times' transforms, one set", found.distance.largest,
+        Judgement("times' transforms, one set", furthest,
                   0.01 + found.band, 0.08 + found.band),
         Judgement("classifier, area beyond 0.5", max(found.classifier - 0.5, 0.0),
                   0.01 + found.classifier_band, 0.05 + found.classifier_band),

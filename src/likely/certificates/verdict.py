@@ -9,8 +9,7 @@ from likely.certificates.record import Certificate
 TWICE = 2.0  # the median error of a quarter of a box, over that of all, that is worth a word
 _ADVICE = {
     Grade.ACCURATE: "By these measures the likelihood is accurate.",
-    Grade.USABLE: "By these measures the likelihood is usable with care: check conclusions that "
-    "hang on small differences",
+    Grade.USABLE: "By these measures the likelihood is usable with care.",
     Grade.UNFIT: "By these measures the likelihood should not be used.",
 }
 
@@ -25,16 +24,8 @@ def verdict(certificate: Certificate) -> str:
         sentences += _of_shift(certificate.shift)
     if certificate.draws is not None:
         sentences += _of_draws(certificate.draws)
-    sentences.append(_advice(certificate))
+    sentences.append(_ADVICE[certificate.grade])
     return " ".join([*sentences, *reasons(certificate)])
-
-
-def _advice(certificate: Certificate) -> str:
-    if certificate.grade is not Grade.USABLE:
-        return _ADVICE[certificate.grade]
-    measured = certificate.shift is not None
-    against = ", of half a posterior standard deviation" if measured else ", by simulations"
-    return f"{_ADVICE[certificate.grade]}{against}."
 
 
 def reasons(certificate: Certificate) -> list[str]:

@@ -294,7 +294,7 @@ def _sampling() -> Iterator[None]:
     except SamplingError as error:
         raise ParameterError(f"sampling failed: {error}") from error
     except ImportError as error:
-        advice = "Samplers other than pymc come with: pip install 'likely[samplers]'."
+        advice = "Samplers other than pymc come with likely's extra 'samplers'."
         raise LikelyError(f"{error}. {advice}") from error
 
 

@@ -33,7 +33,8 @@ def dask_executor(scheduler: str, *, timeout: float = TIMEOUT) -> Iterator[Execu
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise WorkersError(
-            "a scheduler needs Dask, which is not installed: pip install 'likely[cluster]'."
+            "a scheduler needs Dask, which is not installed: it comes with likely's extra "
+            "'cluster'."
         ) from error
     address = _address(scheduler)
     _require_answer(address, timeout)

@@ -26,10 +26,10 @@ CARTOON = (8.0, 4.6)  # inches
 TRIALS = 50_000  # in histograms
 ADVICE = (
     "What is accurate may be used as it is. What is usable with care calls for a second look: "
-    "`lk.verify(idata, model)` weighs a posterior by the exact density, or by a likelihood trained "
-    "near it. What is not to be used says so when it is fitted: take `lk.exact`, or train on a "
-    "narrower box, `lk.train(model.with_box(v=(-2, 2)), seconds=600)`. Each page says what keeps "
-    "its likelihood from being accurate."
+    "`lk.verify(fit)` weighs a posterior by the exact density, or by a likelihood trained near it. "
+    "Of what is not to be used `lk.fit` warns; train on a narrower box instead, such as "
+    '`lk.train(lk.models["conflict_stimflex"].with_box(v=(-2, 2)), seconds=600)`. Each page says '
+    "what keeps its likelihood from being accurate."
 )
 
 

@@ -392,10 +392,10 @@ def pull_along(  # type: ignore[no-untyped-def]
 
 @_compiled
 def mixture_along(weights, whole, real, theta, index, trials, cotangents, values, gradient):  # type: ignore[no-untyped-def]
-    """Do for some trials what `likely.kernels.pullback.mixture_pullback` does; the others get nan.
+    """Do for some trials what `likely.kernels.pullback.mixture_pullback` does; others get nan.
 
-    Those are trials of other kinds than a time and a choice; or all, where there is no grid and
-    many share their rows.
+    The others are trials of other kinds than a time and a choice; or all, where there is no grid
+    and many share their rows.
     """
     for i in range(values.shape[0]):
         values[i] = np.nan

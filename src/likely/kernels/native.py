@@ -32,7 +32,7 @@ from likely.typing import FloatArray
 
 NO_INDEX = np.empty(0, dtype=np.int64)  # where there is one row only, or one a trial
 FEWEST = 64  # rows, or fewer, that no shortcut is tried for
-EACH = 1000  # trials that a shortcut's work before the first of them is worth: its grid
+EACH = 1000  # trials, at least, of a thread where there is a shortcut: each makes its own grid
 
 _FLOATS = types.CPointer(types.float64)
 _INTS = types.CPointer(types.int64)
@@ -264,6 +264,8 @@ def pullback_caller(
             raise ValueError("parameter rows do not fit trials.")
         if theta.shape[1] != parameters:
             raise ValueError("rows have more or fewer parameters than the model.")
+        if cotangents.shape[0] != n or trials.shape[1] != 2:
+            raise ValueError("trials are rt and choice, with a cotangent each.")
         weights, theta = np.ascontiguousarray(weights), np.ascontiguousarray(theta)
         trials, index = np.ascontiguousarray(trials), np.ascontiguousarray(index)
         return pull(weights, theta, index, trials, np.ascontiguousarray(cotangents), wanted)

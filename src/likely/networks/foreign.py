@@ -90,13 +90,18 @@ def _target(density: Density, threads: int) -> str:
 def _call(
     density: Density, threads: int, rows: int, arguments: tuple[jax.Array, ...]
 ) -> tuple[jax.Array, jax.Array]:
-    """Call the foreign function, which reads what it is given; the gradient has rows or none."""
-    _, theta, index, trials, _ = arguments
+    """Call the foreign function; the gradient has rows or none.
+
+    It reads what the index says: that this is among the rows is not checked.
+    """
+    _, theta, index, trials, cotangents = arguments
     n, wanted = len(trials), len(density.declaration.parameters)
     if not (len(index) == n or len(index) == 0 and len(theta) in (1, n)):
         raise ValueError(f"{len(theta)} parameter rows do not fit {n} trials.")
     if theta.shape[1] != wanted:
         raise ValueError(f"rows of {theta.shape[1]} parameters do not fit a model of {wanted}.")
+    if cotangents.shape != (n,) or trials.shape != (n, 2):
+        raise ValueError(f"trials {trials.shape} are rt and choice, with a cotangent each.")
     kinds = (jnp.float64, jnp.float64, jnp.int64, jnp.float64, jnp.float64)
     arguments = tuple(x.astype(kind) for x, kind in zip(arguments, kinds, strict=True))
     shapes = (

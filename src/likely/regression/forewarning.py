@@ -10,6 +10,7 @@ import formulae
 import pandas as pd
 
 from likely.certificates.judgement import Grade
+from likely.certificates.verdict import reasons
 from likely.declaration import Declaration
 from likely.description import FEWEST, MOST_CONDITIONS, NAMED
 from likely.errors import (
@@ -65,9 +66,8 @@ def of_unfit(likelihood: Likelihood) -> list[Forewarning]:
     return [
         Forewarning(
             f"By its certificate the likelihood of '{likelihood.declaration.name}' should not be "
-            "used: its errors may move posteriors by more than their own width.",
-            "Weigh the posterior by the exact density, lk.verify(fit), or train a likelihood on a "
-            "narrower box; print(likelihood.certificate) has the errors.",
+            f"used. {' '.join(reasons(certificate))}",
+            "Let lk.verify(fit) judge the posterior, or train a likelihood on a narrower box.",
             DistrustWarning,
         )
     ]

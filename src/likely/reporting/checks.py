@@ -92,7 +92,7 @@ def check_table(checks: Sequence[Check], choices: Sequence[int]) -> list[tuple[s
     ]
     rows += [
         (
-            str(c.condition) if c.by == ALL else named([c.by], [c.condition]),
+            ALL if c.by == ALL else named([c.by], [c.condition]),
             "" if c.choice is None else choice_label(c.choice, choices),
             c.measure, f"{c.observed:.3f}",
             f"{c.lower:.3f} to {c.upper:.3f}", "outside" if c.outside else "",
@@ -102,15 +102,41 @@ def check_table(checks: Sequence[Check], choices: Sequence[int]) -> list[tuple[s
     return rows
 
 
-def expected_outside(checks: Sequence[Check]) -> tuple[float, float]:
-    """Return how many lie outside by chance, and how many seldom more than.
+@dataclass(frozen=True)
+class Tally:
+    """How many numbers of one way to sort trials into conditions lie outside their intervals.
 
-    Those of one way to sort trials into conditions count as independent. Ways that sort the same
-    trials are not: at worst their chances add up.
+    Args:
+        by: the column of conditions.
+        outside: how many do.
+        checks: of how many.
     """
+
+    by: str
+    outside: int
+    checks: int
+
+    @property
+    def expected(self) -> float:
+        """How many do by chance."""
+        return (1.0 - PROBABILITY) * self.checks
+
+    @property
+    def most(self) -> int:
+        """How many seldom more than, as independent ones."""
+        return int(self.expected + 2.0 * math.sqrt(self.expected))
+
+    @property
+    def excess(self) -> int:
+        """How many more than that do."""
+        return self.outside - self.most
+
+
+def tallies(checks: Sequence[Check]) -> list[Tally]:
+    """Count the checks of each way to sort trials, which look at the same trials again."""
     counts = Counter(check.by for check in checks)
-    expected = [(1.0 - PROBABILITY) * count for count in counts.values()]
-    return sum(expected), sum(each + 2.0 * math.sqrt(each) for each in expected)
+    outside = Counter(check.by for check in checks if check.outside)
+    return [Tally(by, outside[by], count) for by, count in counts.items()]
 
 
 def _check(

@@ -15,7 +15,7 @@ from likely.regression.formulas import as_written, is_category
 MOST = 8  # conditions; a covariate with more values is cut into quintiles
 OBSERVED = ("rt", "choice", "deadline", "draw")
 WAYS = 4  # to look at trials
-ALL = "condition"
+ALL = "all trials"  # no column that a formula uses, as it is no name without backticks
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,17 @@ class Grouping:
     def of(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return trials, or predictions for them, with the column of conditions."""
         if self.source is None:
-            return frame.assign(**{self.name: "all trials"})
+            return frame.assign(**{self.name: ALL})
         if self.name == self.source:
             return frame
         return frame.assign(**{self.name: np.searchsorted(self.edges, frame[self.source]) + 1})
 
 
 def groupings(design: Design, data: pd.DataFrame) -> list[Grouping]:
-    """Return the ways to look at trials, the one that tells most first, and some at most.
+    """Return the ways to look at trials, `WAYS` of them at most.
 
-    By each covariate with few values, then by each other number, cut into fifths; without a
-    covariate all trials are one condition.
+    By each covariate with few values, in the order of the formulas, then by each other number, cut
+    into fifths; without a covariate all trials are one condition.
 
     Args:
         design: the columns that formulas use.

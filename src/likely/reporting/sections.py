@@ -13,7 +13,7 @@ from likely.likelihood import Training
 from likely.page import Code, Item, Listing, Notice, Paragraph, Section, Table
 from likely.plots.style import number
 from likely.reporting import figures
-from likely.reporting.checks import Check, check_table, expected_outside, predictive_checks
+from likely.reporting.checks import Check, check_table, predictive_checks, tallies
 from likely.reporting.design import Design, groupings
 from likely.reporting.diagnostics import ESS, R_HAT, Diagnosis
 from likely.reporting.numbers import heading, interval_of, moments
@@ -218,12 +218,15 @@ def _judged_fit(checks: Sequence[Check]) -> Notice:
     text = (
         f"{outside} of {len(checks)} observed numbers lie outside their 94% predictive intervals."
     )
-    expected, most = expected_outside(checks)
-    good = outside <= most
+    found = tallies(checks)
+    worst = max(found, key=lambda tally: tally.excess)
+    here = f" by {worst.by} ({worst.outside} of {worst.checks})" if len(found) > 1 else ""
+    chance = f"Chance alone would give about {sum(tally.expected for tally in found):.1f}"
+    good = worst.excess <= 0
     advice = (
-        f"Chance alone would give about {expected:.1f}, and seldom more than {int(most)}."
+        f"{chance}, and seldom more than {worst.most}{here}."
         if good
-        else f"Chance alone would give about {expected:.0f}: the model misses something. Look "
+        else f"{chance}, and seldom more than {worst.most}{here}: the model misses something. Look "
         "where, in figures and table; a covariate, another boundary, variability over trials or "
         "lapses may account for it."
     )
