@@ -20,9 +20,9 @@ from likely.networks.rewired import RewiredDensity
 from likely.shipped import SHIPPED
 
 NAMES = sorted(p.stem for p in SHIPPED.glob("*.likely"))
-# The first of those that share weights, as races of 2, 3 and 4 do; test_assembled has special cases and
-# what runs in JAX, test_parts_kernel what is made of parts, and test_closed_race_kernel what has no
-# weights.
+# The first of those that share weights, as races of 2, 3 and 4 do; test_assembled has special cases
+# and what runs in JAX, test_parts_kernel what is made of parts, and test_closed_race_kernel what
+# has no weights.
 OWN = [n for n in NAMES if not isinstance(lk.load(n).density, RewiredDensity)]
 LEARNED = [
     n
