@@ -104,17 +104,23 @@ def _how(found: PosteriorShift) -> str:
     )
 
 
+def of_choices(found: AgainstDraws) -> list[str]:
+    """Return a sentence on how far choice probabilities are from shares, or none if q has none."""
+    if found.choice is None:
+        return []
+    return [
+        f"Choice probabilities and shares differ by less than {found.choice.high:.2g} in 95% of "
+        f"the sets and by {found.choice.largest:.2g} in the worst, chance included."
+    ]
+
+
 def _of_draws(found: AgainstDraws) -> list[str]:
     sentences = [
         f"Against {found.draws:,} fresh simulations at each of {found.sets:,} parameter sets, the "
         f"distribution of decision times given the choice is off by at most {found.pooled:.2g} "
         f"overall (chance: {found.pooled_band:.2g}), and beyond chance in {found.outside} sets."
     ]
-    if found.choice is not None:
-        sentences.append(
-            f"Choice probabilities and shares differ by less than {found.choice.high:.2g} in 95% "
-            f"of the sets and by {found.choice.largest:.2g} in the worst, chance included."
-        )
+    sentences += of_choices(found)
     if found.choice_z is not None and found.choice_z_band is not None:
         sentences.append(
             f"Shares of choices have z-scores of root mean square {found.choice_z:.2f} (1 by "

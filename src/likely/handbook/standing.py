@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from likely.certificates.judgement import judged_shift
 from likely.certificates.record import Certificate
-from likely.certificates.verdict import reasons
+from likely.certificates.verdict import of_choices, reasons
 from likely.diffusions import Diffusion
 from likely.model import Model
 from likely.shipped.headers import is_closed_form, is_shipped, shipped_certificate
@@ -83,9 +83,5 @@ def verdict_in_short(certificate: Certificate) -> str:
             f"decision times is off by at most {draws.pooled:.2g} (chance: "
             f"{draws.pooled_band:.2g})."
         )
-        if draws.choice is not None:
-            sentences.append(
-                f"Choice probabilities and shares differ by less than {draws.choice.high:.2g} in "
-                f"95% of the sets and by {draws.choice.largest:.2g} in the worst, chance included."
-            )
+        sentences += of_choices(draws)
     return " ".join([*sentences, *reasons(certificate)])
