@@ -230,7 +230,7 @@ def _shares(found, u, v, tops, totals):  # type: ignore[no-untyped-def]
             b[i] -= tops[i]
     shares = found[components : 2 * components].reshape(components * ABREAST)
     for i in range(shares.shape[0]):
-        shares[i] = share(shares[i])  # a loop of its own, and a long one, is twice as fast
+        shares[i] = share(shares[i])  # a loop of its own, for a long one is faster
     for k in range(components):
         b = found[components + k]
         for i in range(ABREAST):
